@@ -1,0 +1,120 @@
+"""Namespaces, pipelines, their configs (versions), tasks (definitions) and deployments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gofer.core.ids import DeploymentId, NamespaceId, PipelineId, PipelineKey, TaskId, Version
+
+
+class PipelineState(StrEnum):
+    """Whether runs of a pipeline may start."""
+
+    ACTIVE = "ACTIVE"
+    DISABLED = "DISABLED"
+
+
+class ConfigState(StrEnum):
+    """Where a version stands: registered only, the one that new runs use, or replaced."""
+
+    UNRELEASED = "UNRELEASED"
+    LIVE = "LIVE"
+    DEPRECATED = "DEPRECATED"
+
+
+class DeploymentState(StrEnum):
+    """A deployment's life; a failed one keeps its reason."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Requirement(StrEnum):
+    """What a task asks of a parent's outcome."""
+
+    ANY = "ANY"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A room for pipelines."""
+
+    id: NamespaceId
+    name: str
+    description: str
+    created_at: datetime
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryAuth:
+    """What opens a private image registry; the password is sealed (encrypted) wherever it is kept."""
+
+    user: str
+    sealed_password: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The definition of one container of a pipeline. Empty `command` or `entrypoint` mean the image's own."""
+
+    id: TaskId
+    description: str = ""
+    image: str
+    registry_auth: RegistryAuth | None = None
+    depends_on: Mapping[TaskId, Requirement] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    inject_api_token: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """What all versions of a pipeline share."""
+
+    namespace: NamespaceId
+    id: PipelineId
+    state: PipelineState
+    created_at: datetime
+    modified_at: datetime
+
+    @property
+    def key(self) -> PipelineKey:
+        """The pipeline's full name."""
+        return PipelineKey(namespace=self.namespace, pipeline=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfig:
+    """One registered version of a pipeline. `parallelism` 0 means that the pipeline sets no limit."""
+
+    namespace: NamespaceId
+    pipeline: PipelineId
+    version: Version
+    name: str
+    description: str
+    parallelism: int
+    tasks: tuple[Task, ...]
+    state: ConfigState
+    registered_at: datetime
+    deprecated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The record of one switch of the live version from `start_version` to `end_version`."""
+
+    namespace: NamespaceId
+    pipeline: PipelineId
+    id: DeploymentId
+    start_version: Version
+    end_version: Version
+    state: DeploymentState
+    reason: str
+    started_at: datetime
+    ended_at: datetime | None

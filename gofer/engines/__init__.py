@@ -1,0 +1,1 @@
+"""Pluggable backends: what Gofer asks of them, and the ones that come with it."""

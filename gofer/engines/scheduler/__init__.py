@@ -1,0 +1,1 @@
+"""Scheduler engines: what runs the containers."""

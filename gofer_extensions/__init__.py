@@ -1,0 +1,1 @@
+"""The extensions that come with Gofer."""
