@@ -1,0 +1,121 @@
+"""The rule for task graphs: every parent is known, no id is used twice, nothing waits for itself.
+
+All of it takes time linear in tasks plus dependencies and no recursion, so that 20,000 tasks in one chain are fine.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
+
+from gofer_sdk.rules.text import quoted
+
+_SPELLED_LIMIT: Final = 20
+
+
+def graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> tuple[str, ...]:
+    """List every fault of a graph of (task id, ids of its parents): one sentence each, nothing for a good graph.
+
+    Where tasks wait for each other in several ways, one circle is spelled out for each group of such tasks.
+    """
+    counts: dict[str, int] = {}
+    parents: dict[str, list[str]] = {}
+    for task_id, needed in tasks:
+        counts[task_id] = counts.get(task_id, 0) + 1
+        parents.setdefault(task_id, []).extend(needed)
+    return (
+        *(
+            f"task id {quoted(task_id)} is used by {count:,} tasks: give each task an id of its own"
+            for task_id, count in counts.items()
+            if count > 1
+        ),
+        *(
+            f"task {quoted(task_id)} depends on {quoted(parent)}, which is no task of this pipeline: "
+            "add that task or remove the dependency"
+            for task_id, needed in parents.items()
+            for parent in needed
+            if parent not in parents
+        ),
+        *(
+            f"tasks wait for each other in a circle, so that none could start: {spell_cycle(cycle)}: "
+            "remove one of these dependencies"
+            for cycle in find_cycles(parents.items())
+        ),
+    )
+
+
+def find_cycles(tasks: Iterable[tuple[str, Collection[str]]]) -> Iterator[tuple[str, ...]]:
+    """Yield one circle for each group of tasks that wait for each other, as ids of which each waits for the next.
+
+    `tasks` are (task id, ids of its parents), each id once. The last id of a circle waits for its first. Parents that
+    are no tasks are passed over.
+    """
+    graph = tuple(tasks)
+    ids = tuple(task_id for task_id, _ in graph)
+    numbers = {task_id: number for number, task_id in enumerate(ids)}
+    parents = tuple(tuple(numbers[parent] for parent in needed if parent in numbers) for _, needed in graph)
+    circles = (_circle_of(group, parents) for group in _groups(parents))
+    for circle in sorted(circle for circle in circles if circle):
+        yield tuple(ids[number] for number in circle)
+
+
+def spell_cycle(cycle: Sequence[str]) -> str:
+    """Write a circle as `a -> b -> c -> a`, an arrow for "waits for"; of a long one the middle is left out."""
+    left_out = len(cycle) - _SPELLED_LIMIT
+    if left_out <= 1:
+        return " -> ".join((*cycle, cycle[0]))
+    half = _SPELLED_LIMIT // 2
+    return " -> ".join((*cycle[:half], f"({left_out:,} more)", *cycle[-half:], cycle[0]))
+
+
+def _circle_of(group: Sequence[int], parents: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return a circle inside a strongly connected group, from its first task on; nothing for a task on its own."""
+    first = min(group)
+    if len(group) == 1:
+        return (first,) if first in parents[first] else ()
+    members = set(group)
+    path: dict[int, None] = {}
+    task = first
+    # Each task of the group has a parent in it, so that the walk must come back to where it was.
+    while task not in path:
+        path[task] = None
+        task = next(parent for parent in parents[task] if parent in members)
+    walked = tuple(path)
+    circle = walked[walked.index(task) :]
+    start = circle.index(min(circle))
+    return circle[start:] + circle[:start]
+
+
+def _groups(parents: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Yield the strongly connected groups of the graph: Tarjan's algorithm with a stack of its own."""
+    unseen = -1
+    order = [unseen] * len(parents)
+    low = [0] * len(parents)
+    settled = [False] * len(parents)
+    open_tasks: list[int] = []
+    seen = 0
+    for root in range(len(parents)):
+        path = [(root, iter(parents[root]))] if order[root] == unseen else []
+        while path:
+            task, ahead = path[-1]
+            if order[task] == unseen:
+                order[task] = low[task] = seen
+                seen += 1
+                open_tasks.append(task)
+            parent = next((number for number in ahead if not settled[number]), None)
+            if parent is None:
+                path.pop()
+                if path:
+                    low[path[-1][0]] = min(low[path[-1][0]], low[task])
+                if low[task] == order[task]:
+                    yield _take_group(open_tasks, task, settled)
+            elif order[parent] == unseen:
+                path.append((parent, iter(parents[parent])))
+            else:
+                low[task] = min(low[task], order[parent])
+
+
+def _take_group(open_tasks: list[int], root: int, settled: list[bool]) -> list[int]:
+    group: list[int] = []
+    while not group or group[-1] != root:
+        group.append(open_tasks.pop())
+        settled[group[-1]] = True
+    return group
