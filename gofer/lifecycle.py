@@ -1,0 +1,162 @@
+"""Start in order, stop in reverse, and leave no task behind.
+
+The parts of the server are workers. `running` holds one of them for the length of a block: entering waits until the
+worker is ready, leaving stops it. Parts entered one after the other in an `AsyncExitStack` therefore start in order and
+stop in reverse, and the first that fails cancels the block, so that the others stop in order too.
+
+A trap of Python 3.11 that this module is written around: when a task group's block is cancelled from outside in the
+same moment in which one of its own tasks fails, the group raises the failure and the cancellation is lost. That is
+harmless while the failure travels on. Whoever catches it and goes on must call `reraise_cancellation` first.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
+
+from gofer.core.errors import ShuttingDown
+
+T = TypeVar("T")
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Worker(Protocol):
+    """A part of the server that runs until it is stopped."""
+
+    @property
+    def name(self) -> str:
+        """Name the worker's task, for logs and debuggers."""
+        ...
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Work until `stop` is called, then return; raise when it can't go on.
+
+        `ready` is called once, when the worker serves what others rely on. Returning by itself is allowed.
+        Cancellation means that the process goes away: drop everything and leave.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ask `run` to return. Safe before `run` and after it, and more than once; never blocks, never raises."""
+        ...
+
+
+@asynccontextmanager
+async def running(worker: Worker, *, grace: timedelta) -> AsyncIterator[None]:
+    """Run `worker` for the length of the block, which begins when the worker is ready.
+
+    On leaving, the worker is stopped, given `grace` to return, then cancelled, and waited for in any case. A worker
+    that raises cancels the block; its exception comes out of this context manager. More than one come as a group.
+    """
+    async with _unwrapped(), asyncio.TaskGroup() as group:
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task = group.create_task(worker.run(lambda: None if ready.done() else ready.set_result(None)), name=worker.name)
+        try:
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+            yield
+        finally:
+            worker.stop()
+            await asyncio.wait({task}, timeout=grace.total_seconds())
+            task.cancel()
+
+
+class OwnedTasks:
+    """The tasks of one block; made by `owned_tasks`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Count the tasks that have not ended."""
+        return len(self._tasks)
+
+    def spawn(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
+        """Start `work` as a task of the block; `ShuttingDown` once the block is being left."""
+        if self._closed:
+            work.close()
+            raise ShuttingDown(f"{name} can't start: its owner is stopping")
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel_all(self) -> None:
+        """Cancel every task and take no more."""
+        self._closed = True
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
+@asynccontextmanager
+async def owned_tasks() -> AsyncIterator[OwnedTasks]:
+    """Own tasks for the length of a block: leaving it cancels those that still run and waits for them.
+
+    A task that raises cancels the block and the other tasks; its exception comes out as from `running`.
+    """
+    async with _unwrapped(), asyncio.TaskGroup() as group:
+        tasks = OwnedTasks(group)
+        try:
+            yield tasks
+        finally:
+            tasks.cancel_all()
+
+
+def reraise_cancellation() -> None:
+    """Raise `CancelledError` if the current task was asked to end.
+
+    For whoever catches an exception out of a task group and goes on: on 3.11 it may stand where a cancellation was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None], *, exit_now: Callable[[int], object] = os._exit) -> Iterator[None]:
+    """Handle SIGINT and SIGTERM for the length of the block.
+
+    The first of them calls `stop`, on the event loop. The second ends the process at once, with the exit code that a
+    shell gives for that signal.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def on_signal(number: int) -> None:
+        nonlocal asked
+        if asked:
+            exit_now(128 + number)
+        else:
+            asked = True
+            stop()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _unwrapped() -> AsyncIterator[None]:
+    # A block that raises one error should be seen to raise that error, not a group of one, however deep it stands.
+    only: BaseException | None = None
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        only = group.exceptions[0]
+    if only is not None:
+        context = only.__context__
+        try:
+            raise only
+        finally:
+            only.__context__ = context  # else the group would be shown as what the error came from

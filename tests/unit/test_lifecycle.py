@@ -1,0 +1,276 @@
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+
+from gofer.core.errors import ShuttingDown
+from gofer.lifecycle import owned_tasks, reraise_cancellation, running, stop_on_signals
+from tests.fakes.stress import cancel_during_start, start_stop_stress
+
+GRACE = timedelta(seconds=5)
+NO_GRACE = timedelta(milliseconds=10)
+
+
+class Boom(Exception):
+    pass
+
+
+class Part:
+    """A worker that writes down what happens to it."""
+
+    def __init__(self, name: str, log: list[str], *, deaf: bool = False) -> None:
+        self.name = name
+        self.crash = asyncio.Event()
+        self._log = log
+        self._deaf = deaf
+        self._stop = asyncio.Event()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        self._log.append(f"{self.name} runs")
+        await asyncio.sleep(0)
+        ready()
+        try:
+            await self._until_told()
+        except asyncio.CancelledError:
+            self._log.append(f"{self.name} cancelled")
+            raise
+        self._log.append(f"{self.name} stopped")
+
+    async def _until_told(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            crash = group.create_task(self.crash.wait(), name="crash")
+            stop = group.create_task(asyncio.Event().wait() if self._deaf else self._stop.wait(), name="stop")
+            await asyncio.wait({crash, stop}, return_when=asyncio.FIRST_COMPLETED)
+            crash.cancel()
+            stop.cancel()
+        if self.crash.is_set():
+            raise Boom(self.name)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+async def start(parts: list[Part], stack: AsyncExitStack, *, grace: timedelta = GRACE) -> None:
+    for part in parts:
+        await stack.enter_async_context(running(part, grace=grace))
+
+
+async def test_parts_start_in_order_and_stop_in_reverse() -> None:
+    log: list[str] = []
+
+    async with AsyncExitStack() as stack:
+        await start([Part(name, log) for name in "abc"], stack)
+        log.append("block")
+
+    assert [*(f"{n} runs" for n in "abc"), "block", *(f"{n} stopped" for n in "cba")] == log
+
+
+async def test_a_part_that_does_not_stop_is_cancelled_after_its_grace_and_the_others_stop() -> None:
+    log: list[str] = []
+
+    async with AsyncExitStack() as stack:
+        await start([Part("a", log), Part("b", log, deaf=True), Part("c", log)], stack, grace=NO_GRACE)
+
+    assert log[3:] == ["c stopped", "b cancelled", "a stopped"]
+
+
+async def test_a_crash_ends_the_block_and_stops_the_other_parts_in_reverse() -> None:
+    log: list[str] = []
+    parts = [Part(name, log) for name in "abc"]
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            await start(parts, stack)
+            parts[1].crash.set()
+            await asyncio.Event().wait()
+
+    with pytest.raises(Boom, match="b"):
+        await serve()
+
+    assert log[3:] == ["c stopped", "a stopped"]
+
+
+async def test_a_crash_before_ready_never_enters_the_block() -> None:
+    log: list[str] = []
+    part = Part("a", log)
+    part.crash.set()
+
+    class Unready(Part):
+        async def run(self, ready: Callable[[], None]) -> None:
+            raise Boom("early")
+
+    with pytest.raises(Boom, match="early"):
+        async with running(Unready("x", log), grace=GRACE):
+            log.append("block")
+
+    assert log == []
+
+
+async def test_a_worker_may_return_by_itself_even_without_being_ready() -> None:
+    class Short:
+        name = "short"
+
+        async def run(self, ready: Callable[[], None]) -> None:
+            await asyncio.sleep(0)
+
+        def stop(self) -> None:
+            pass
+
+    async with running(Short(), grace=GRACE):
+        entered = True
+
+    assert entered
+
+
+async def test_the_error_of_the_block_comes_out_as_it_is_and_the_parts_stop() -> None:
+    log: list[str] = []
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            await start([Part(name, log) for name in "ab"], stack)
+            raise Boom("mine")
+
+    with pytest.raises(Boom, match="mine") as caught:
+        await serve()
+
+    assert log[2:] == ["b stopped", "a stopped"]
+    assert caught.value.__context__ is None
+
+
+async def test_two_failures_come_as_a_group() -> None:
+    part = Part("a", [])
+
+    async def serve() -> None:
+        async with running(part, grace=GRACE):
+            part.crash.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise Boom("block")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await serve()
+
+    assert {"a", "block"} == {str(each) for each in caught.value.exceptions}
+
+
+async def test_cancelling_the_block_from_outside_stops_the_parts_and_stays_a_cancellation() -> None:
+    log: list[str] = []
+    inside = asyncio.Event()
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            await start([Part(name, log) for name in "ab"], stack)
+            inside.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(serve(), name="serve")
+        await inside.wait()
+        task.cancel()
+
+    assert task.cancelled()
+    assert log[2:] == ["b stopped", "a stopped"]
+
+
+async def test_workers_survive_start_stop_stress_and_cancellation_at_every_step_of_their_start() -> None:
+    log: list[str] = []
+
+    await start_stop_stress(lambda: Part("a", log), times=50)
+    await cancel_during_start(lambda: Part("a", log))
+
+    assert log.count("a runs") == log.count("a stopped") + log.count("a cancelled")
+
+
+async def test_an_outer_cancellation_that_a_failing_inner_group_hides_can_be_raised_again() -> None:
+    """On 3.11 the inner group raises its failure in place of the outer group's cancellation."""
+    went_on = False
+
+    async def fail(error: Exception) -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    async def hide() -> None:
+        nonlocal went_on
+        async with asyncio.TaskGroup() as outer:
+            try:
+                async with asyncio.TaskGroup() as inner:
+                    inner.create_task(fail(Boom("inner")), name="inner")
+                    outer.create_task(fail(ValueError("outer")), name="outer")
+            except* Boom:
+                reraise_cancellation()
+            await asyncio.sleep(0)
+            went_on = True
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await hide()
+
+    assert not went_on
+    assert caught.group_contains(ValueError, match="outer")
+
+
+async def test_owned_tasks_end_with_their_block() -> None:
+    ended = asyncio.Event()
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with owned_tasks() as tasks:
+        task = tasks.spawn(forever(), name="forever")
+        await asyncio.sleep(0)
+        assert len(tasks) == 1
+
+    assert task.get_name() == "forever"
+    assert task.cancelled()
+    assert ended.is_set()
+    assert len(tasks) == 0
+
+
+async def test_an_owned_task_that_fails_ends_the_block_with_its_own_error() -> None:
+    async def fail() -> None:
+        raise Boom("task")
+
+    async def own() -> None:
+        async with owned_tasks() as tasks:
+            tasks.spawn(fail(), name="fail")
+            await asyncio.Event().wait()
+
+    with pytest.raises(Boom, match="task"):
+        await own()
+
+
+async def test_no_task_can_be_spawned_while_the_owner_stops() -> None:
+    async def nothing() -> None:
+        pass
+
+    async with owned_tasks() as tasks:
+        pass
+
+    with pytest.raises(ShuttingDown, match="late"):
+        tasks.spawn(nothing(), name="late")
+
+
+async def test_the_first_signal_stops_and_the_second_ends_the_process() -> None:
+    stopped = asyncio.Event()
+    codes: list[int] = []
+    exited = asyncio.Event()
+
+    def exit_now(code: int) -> None:
+        codes.append(code)
+        exited.set()
+
+    with stop_on_signals(stopped.set, exit_now=exit_now):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopped.wait()
+        assert codes == []
+        os.kill(os.getpid(), signal.SIGINT)
+        await exited.wait()
+
+    assert codes == [130]
