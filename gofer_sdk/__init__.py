@@ -1,0 +1,1 @@
+"""What clients, pipeline authors and extension authors import."""
