@@ -1,6 +1,6 @@
 """Runs, task runs, and what the run machine works on: the immutable plan and the mutable progress."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -117,7 +117,10 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation."""
+    """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation.
+
+    `reason` of a run that has not ended says why it is being stopped.
+    """
 
     namespace: NamespaceId
     pipeline: PipelineId
@@ -143,7 +146,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """One execution of a task in a run. `attempt` is 0 until it is launched; `exit_code` None where there is none."""
+    """One execution of a task in a run. `attempt` is 0 until it is launched; `exit_code` None where there is none.
+
+    `reason` of a task run that is STOPPING says why it is being stopped.
+    """
 
     namespace: NamespaceId
     pipeline: PipelineId
@@ -210,8 +216,9 @@ class Progress:
     """
 
     run: Run
-    task_runs: dict[TaskId, TaskRun]
-    open_parents: dict[TaskId, int]  # per task: parents that have not ended
+    children: Mapping[TaskId, tuple[TaskId, ...]]  # the plan's own
+    task_runs: MutableMapping[TaskId, TaskRun]
+    open_parents: MutableMapping[TaskId, int]  # per task: parents that have not ended
     unfinished: int  # task runs that have not ended
     failed: int  # task runs that ended FAILED
     cancelled: int  # task runs that ended CANCELLED
@@ -223,6 +230,7 @@ class Progress:
         states = [found.state for found in task_runs.values()]
         return cls(
             run=run,
+            children=plan.children,
             task_runs=dict(task_runs),
             open_parents={
                 task: sum(1 for parent in plan.tasks[task].depends_on if parent not in ended) for task in plan.tasks
