@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from gofer_sdk.rules.graph import graph_faults
+from gofer_sdk.rules.graph import find_graph_faults
 from gofer_sdk.rules.ids import fault_of_id
 from gofer_sdk.rules.text import fault_of_text, quoted
 
@@ -74,14 +74,29 @@ class ConfigDraft:
     tasks: tuple[TaskDraft, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault in words, and where it lies: in a task, by its place in the list from 0, or in the whole pipeline."""
+
+    text: str
+    task_index: int | None = None
+
+
 def config_faults(config: ConfigDraft) -> tuple[str, ...]:
     """List every fault of a configuration, each a sentence that names its place and what to do; empty if it is good."""
-    return (
-        *_pipeline_faults(config),
-        *(fault for number, task in enumerate(config.tasks, 1) for fault in task_faults(task, number=number)),
-        *_size_faults(config),
-        *graph_faults((task.id, task.depends_on) for task in config.tasks),
-    )
+    return tuple(fault.text for fault in find_faults(config))
+
+
+def find_faults(config: ConfigDraft) -> Iterator[Fault]:
+    """Yield every fault of a configuration with the task that it lies in; nothing if the configuration is good."""
+    for text in (*_pipeline_faults(config), *_size_faults(config)):
+        yield Fault(text=text)
+    for index, task in enumerate(config.tasks):
+        for text in task_faults(task, number=index + 1):
+            yield Fault(text=text, task_index=index)
+    indices = {task.id: index for index, task in enumerate(config.tasks)}
+    for task_id, text in find_graph_faults((task.id, task.depends_on) for task in config.tasks):
+        yield Fault(text=text, task_index=indices[task_id])
 
 
 def task_faults(task: TaskDraft, *, number: int) -> Iterator[str]:

@@ -12,7 +12,12 @@ _SPELLED_LIMIT: Final = 20
 
 
 def graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> tuple[str, ...]:
-    """List every fault of a graph of (task id, ids of its parents): one sentence each, nothing for a good graph.
+    """List every fault of a graph of (task id, ids of its parents): one sentence each, nothing for a good graph."""
+    return tuple(sentence for _, sentence in find_graph_faults(tasks))
+
+
+def find_graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> Iterator[tuple[str, str]]:
+    """Yield every fault of a graph of (task id, ids of its parents), as the task that has it and a sentence.
 
     Where tasks wait for each other in several ways, one circle is spelled out for each group of such tasks.
     """
@@ -21,25 +26,23 @@ def graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> tuple[str, ...
     for task_id, needed in tasks:
         counts[task_id] = counts.get(task_id, 0) + 1
         parents.setdefault(task_id, []).extend(needed)
-    return (
-        *(
-            f"task id {quoted(task_id)} is used by {count:,} tasks: give each task an id of its own"
-            for task_id, count in counts.items()
-            if count > 1
-        ),
-        *(
-            f"task {quoted(task_id)} depends on {quoted(parent)}, which is no task of this pipeline: "
-            "add that task or remove the dependency"
-            for task_id, needed in parents.items()
-            for parent in needed
-            if parent not in parents
-        ),
-        *(
+    for task_id, count in counts.items():
+        if count > 1:
+            yield task_id, f"task id {quoted(task_id)} is used by {count:,} tasks: give each task an id of its own"
+    for task_id, needed in parents.items():
+        for parent in needed:
+            if parent not in parents:
+                yield (
+                    task_id,
+                    f"task {quoted(task_id)} depends on {quoted(parent)}, which is no task of this pipeline: "
+                    "add that task or remove the dependency",
+                )
+    for cycle in find_cycles(parents.items()):
+        yield (
+            cycle[0],
             f"tasks wait for each other in a circle, so that none could start: {spell_cycle(cycle)}: "
-            "remove one of these dependencies"
-            for cycle in find_cycles(parents.items())
-        ),
-    )
+            "remove one of these dependencies",
+        )
 
 
 def find_cycles(tasks: Iterable[tuple[str, Collection[str]]]) -> Iterator[tuple[str, ...]]:
