@@ -1,0 +1,94 @@
+"""Group commit: many units of work in one transaction, each in its own savepoint.
+
+Everything here runs on the writer's thread, in one hop for the whole group.
+
+A unit that fails is rolled back to its savepoint and takes nothing else with it. Some failures reach further: a full
+disk, for one, makes SQLite roll the whole transaction back, after which `ROLLBACK TO` would fail and further statements
+would commit one by one. `in_transaction` tells; the group is then lost as a whole, as it is when the COMMIT fails.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gofer.core.errors import InternalError, Unavailable
+from gofer.sqlite.errors import translate
+
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored(Generic[U]):
+    """The unit was committed; the disk has it."""
+
+    unit: U
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Nothing of the unit was stored."""
+
+    error: Exception
+
+
+def commit_group(
+    connection: sqlite3.Connection, functions: Sequence[Callable[[U], None]], *, make_unit: Callable[[], U]
+) -> list[Stored[U] | Failed]:
+    """Run each function on a unit of its own, commit them all, and tell for each whether it was stored.
+
+    Leaves no transaction open.
+    """
+    outcomes: list[Stored[U] | Failed] = []
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for function in functions:
+            outcome = _run_unit(connection, function, make_unit)
+            outcomes.append(outcome)
+            if isinstance(outcome, Failed) and not connection.in_transaction:
+                return _all_lost(outcomes, len(functions), cause=outcome.error)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return _all_lost(outcomes, len(functions), cause=translate(error))
+    return outcomes
+
+
+def _run_unit(
+    connection: sqlite3.Connection, function: Callable[[U], None], make_unit: Callable[[], U]
+) -> Stored[U] | Failed:
+    connection.execute("SAVEPOINT unit")
+    try:
+        unit = make_unit()
+        function(unit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the unit's caller, who waits for it
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO unit")
+            connection.execute("RELEASE unit")
+        return Failed(error=_deliverable(error))
+    if not connection.in_transaction:
+        return Failed(error=InternalError("a unit of work ended the transaction that it shares with others"))
+    connection.execute("RELEASE unit")
+    return Stored(unit=unit)
+
+
+def _all_lost(outcomes: Sequence[Stored[U] | Failed], count: int, *, cause: Exception) -> list[Stored[U] | Failed]:
+    # Units that failed by themselves keep their own error; the rest, run or not, learn why they are not stored.
+    def lost() -> Failed:
+        error = Unavailable(f"the change was not stored: {cause}")
+        error.__cause__ = cause
+        return Failed(error=error)
+
+    own = [outcome if isinstance(outcome, Failed) else lost() for outcome in outcomes]
+    return [*own, *(lost() for _ in range(count - len(own)))]
+
+
+def _deliverable(error: Exception) -> Exception:
+    if isinstance(error, StopIteration):  # no future can carry it
+        failure: Exception = RuntimeError("a unit of work raised StopIteration")
+    else:
+        failure = translate(error)
+    if failure is not error:
+        failure.__cause__ = error
+    return failure

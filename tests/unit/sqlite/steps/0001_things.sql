@@ -1,0 +1,10 @@
+CREATE TABLE things (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL DEFAULT 0 CHECK (size >= 0)
+) STRICT;
+
+CREATE TABLE parts (
+    thing_id INTEGER NOT NULL REFERENCES things (id),
+    content TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,454 @@
+import asyncio
+import random
+import sqlite3
+import stat
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gofer.core.errors import AlreadyExists, FailedPrecondition, GoferError, InternalError, ShuttingDown, Unavailable
+from gofer.sqlite import Database, Row, open_database
+from tests.fakes.clock import FakeClock
+
+
+class Unit:
+    """A connection, the time, and what was recorded on it."""
+
+    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        self.recorded: list[str] = []
+
+    def add(self, name: str, *, size: int = 0) -> str:
+        self.connection.execute("INSERT INTO things (name, size) VALUES (?, ?)", (name, size))
+        self.recorded.append(name)
+        return name
+
+    def names(self) -> list[str]:
+        return [row["name"] for row in self.connection.execute("SELECT name FROM things ORDER BY id")]
+
+
+class Store:
+    """An open database, and what it published."""
+
+    def __init__(self, database: Database[Unit], published: list[str]) -> None:
+        self.database = database
+        self.published = published
+
+    async def add(self, name: str, *, size: int = 0) -> str:
+        return await self.database.write(lambda unit: unit.add(name, size=size))
+
+    async def names(self) -> list[str]:
+        return await self.database.read(Unit.names)
+
+
+@asynccontextmanager
+async def open_store(
+    folder: Path, *, make_unit: Callable[[sqlite3.Connection, datetime], Unit] = Unit
+) -> AsyncIterator[Store]:
+    published: list[str] = []
+
+    def after_commit(units: Sequence[Unit]) -> None:
+        published.extend(name for unit in units for name in unit.recorded)
+
+    async with open_database(
+        folder / "test.db",
+        migrations="tests.unit.sqlite.steps",
+        make_unit=make_unit,
+        after_commit=after_commit,
+        clock=FakeClock(),
+    ) as database:
+        yield Store(database, published)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path) as store:
+        yield store
+
+
+class Gate:
+    """Holds the writer's thread, so that further writes gather in one group."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open = threading.Event()
+        self._held = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def _hold(self, unit: Unit) -> None:
+        self._loop.call_soon_threadsafe(self._held.set)
+        self._open.wait()
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._store.database.write(self._hold), name="gate")
+            await self._held.wait()
+            try:
+                yield
+            finally:
+                self._open.set()
+
+
+async def together(store: Store, *functions: Callable[[Unit], object]) -> list[object]:
+    """Write all functions in one group and give what each returned or raised."""
+    async with asyncio.TaskGroup() as group, Gate(store).closed():
+        tasks = [
+            group.create_task(_outcome(store.database, function), name=f"write {number}")
+            for number, function in enumerate(functions)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    return [task.result() for task in tasks]
+
+
+async def _outcome(database: Database[Unit], function: Callable[[Unit], object]) -> object:
+    try:
+        return await database.write(function)
+    except (GoferError, ValueError, MemoryError) as error:
+        return error
+
+
+async def test_a_write_returns_what_its_function_returned_and_is_seen_by_a_read(store: Store) -> None:
+    assert await store.add("a") == "a"
+
+    assert await store.names() == ["a"]
+    assert store.published == ["a"]
+
+
+async def test_units_of_a_group_are_stored_and_published_in_the_order_of_their_calls(store: Store) -> None:
+    names = [f"n{number}" for number in range(300)]
+
+    results = await together(store, *[lambda unit, name=name: unit.add(name) for name in names])
+
+    assert names == results
+    assert names == await store.names()
+    assert names == store.published
+
+
+async def test_a_failed_unit_loses_its_changes_and_events_and_takes_no_other_with_it(store: Store) -> None:
+    def fail(unit: Unit) -> None:
+        unit.add("lost")
+        raise ValueError("mine")
+
+    results = await together(store, lambda unit: unit.add("a"), fail, lambda unit: unit.add("b"))
+
+    assert isinstance(results[1], ValueError)
+    assert [results[0], results[2]] == ["a", "b"] == await store.names() == store.published
+
+
+async def test_events_are_published_before_the_writer_hears_of_its_commit(store: Store) -> None:
+    seen: list[list[str]] = []
+
+    async def write(name: str) -> None:
+        await store.add(name)
+        seen.append(list(store.published))
+
+    async with asyncio.TaskGroup() as group, Gate(store).closed():
+        for name in "ab":
+            group.create_task(write(name), name=name)
+        await asyncio.sleep(0)
+
+    assert seen == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("INSERT INTO things (name) VALUES ('a')", AlreadyExists),
+        ("INSERT INTO things (id, name) VALUES (1, 'b')", AlreadyExists),
+        ("INSERT INTO things (name, size) VALUES ('b', -1)", FailedPrecondition),
+        ("INSERT INTO things (name) VALUES (NULL)", FailedPrecondition),
+        ("INSERT INTO parts VALUES (99, 'x')", FailedPrecondition),
+        ("INSERT INTO nowhere VALUES (1)", sqlite3.OperationalError),
+    ],
+)
+async def test_broken_constraints_become_errors_of_gofers_own(
+    store: Store, sql: str, expected: type[Exception]
+) -> None:
+    await store.add("a")
+
+    with pytest.raises(expected):
+        await store.database.write(lambda unit: unit.connection.execute(sql))
+
+    assert await store.names() == ["a"]
+
+
+async def test_a_taken_name_is_told_with_its_columns(store: Store) -> None:
+    await store.add("a")
+
+    with pytest.raises(AlreadyExists) as caught:
+        await store.add("a")
+
+    assert caught.value.details == {"constraint": "things.name"}
+
+
+async def test_a_cancelled_caller_cancels_only_its_wait(store: Store) -> None:
+    async with asyncio.TaskGroup() as group, Gate(store).closed():
+        task = group.create_task(store.add("a"), name="write")
+        await asyncio.sleep(0)
+        task.cancel()
+    await store.add("b")
+
+    assert task.cancelled()
+    assert ["a", "b"] == await store.names() == store.published
+
+
+async def test_random_cancellation_and_failures_leave_rows_and_events_equal(store: Store) -> None:
+    rng = random.Random(5)
+
+    async def write(number: int) -> None:
+        def function(unit: Unit) -> None:
+            unit.add(f"n{number}")
+            if number % 7 == 0:
+                raise ValueError(number)
+
+        with suppress(ValueError):
+            await store.database.write(function)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(write(number), name=f"write {number}") for number in range(500)]
+        for task in tasks:
+            if rng.random() < 0.3:
+                await asyncio.sleep(0)
+            if rng.random() < 0.4:
+                task.cancel()
+
+    await store.add("last")
+    names = await store.names()
+    assert names == store.published
+    assert len(set(names)) == len(names)
+    assert {f"n{each}" for each in range(500) if each % 7 and not tasks[each].cancelled()} <= set(names)
+    assert not {f"n{each}" for each in range(0, 500, 7)} & set(names)
+
+
+async def test_a_full_disk_fails_the_whole_group_and_publishes_nothing(store: Store) -> None:
+    await store.add("before")
+
+    def limit(unit: Unit) -> None:
+        pages = unit.connection.execute("PRAGMA page_count").fetchone()[0]
+        unit.connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def fill(unit: Unit) -> None:
+        unit.connection.executemany("INSERT INTO parts VALUES (1, ?)", [("x" * 4000,)] * 50)
+
+    await store.database.write(limit)
+    results = await together(store, lambda unit: unit.add("a"), fill, lambda unit: unit.add("b"))
+    await store.database.write(lambda unit: unit.connection.execute("PRAGMA max_page_count=100000"))
+
+    assert [type(each) for each in results] == [Unavailable] * 3
+    assert store.published == await store.names() == ["before"]
+    assert await store.add("after") == "after"
+
+
+async def test_a_lost_transaction_fails_every_unit_of_its_group(store: Store) -> None:
+    """SQLite may roll back the whole transaction on a full disk, an I/O error or a lack of memory."""
+
+    def lose(unit: Unit) -> None:
+        unit.connection.execute("ROLLBACK")
+        raise MemoryError
+
+    results = await together(store, lambda unit: unit.add("a"), lose, lambda unit: unit.add("b"))
+
+    assert [type(each) for each in results] == [Unavailable, MemoryError, Unavailable]
+    assert [] == await store.names() == store.published
+    assert await store.add("after") == "after"
+
+
+async def test_a_unit_that_commits_by_itself_is_a_fault_that_fails_its_group(store: Store) -> None:
+    results = await together(store, lambda unit: unit.add("a"), lambda unit: unit.connection.execute("COMMIT"))
+
+    assert [type(each) for each in results] == [Unavailable, InternalError]
+    assert store.published == []
+
+
+async def test_a_commit_that_fails_fails_every_unit_and_publishes_nothing(store: Store) -> None:
+    def orphan(unit: Unit) -> None:
+        unit.connection.execute("PRAGMA defer_foreign_keys=ON")  # moves the check to the COMMIT
+        unit.connection.execute("INSERT INTO parts VALUES (99, 'x')")
+
+    results = await together(store, lambda unit: unit.add("a"), orphan)
+
+    assert [type(each) for each in results] == [Unavailable, Unavailable]
+    assert len({id(each) for each in results}) == 2, "each caller gets an error of its own"
+    assert [] == await store.names() == store.published
+    assert await store.add("after") == "after"
+
+
+async def test_a_database_held_by_another_process_is_unavailable_not_broken(tmp_path: Path, store: Store) -> None:
+    await store.database.write(lambda unit: unit.connection.execute("PRAGMA busy_timeout=1"))
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Unavailable, match="another process"):
+        await store.add("a")
+    other.close()
+
+    assert await store.add("b") == "b"
+
+
+async def test_closing_stores_what_is_queued_and_refuses_what_comes_later(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        async with open_store(tmp_path) as store:
+            tasks = [group.create_task(store.add(f"n{number}"), name=f"{number}") for number in range(600)]
+            await asyncio.sleep(0)
+
+        with pytest.raises(ShuttingDown):
+            await store.add("late")
+        with pytest.raises(ShuttingDown):
+            await store.names()
+
+    assert all(task.done() for task in tasks)
+    async with open_store(tmp_path) as again:
+        assert [f"n{number}" for number in range(600)] == await again.names()
+
+
+async def test_a_publisher_that_fails_ends_the_database_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    def fail(units: Sequence[Unit]) -> None:
+        raise ZeroDivisionError
+
+    async def serve() -> None:
+        async with open_database(
+            tmp_path / "test.db",
+            migrations="tests.unit.sqlite.steps",
+            make_unit=Unit,
+            after_commit=fail,
+            clock=FakeClock(),
+        ) as database:
+            with pytest.raises(Unavailable, match="whether the change was stored"):
+                await database.write(lambda unit: unit.add("a"))
+            await asyncio.Event().wait()
+
+    with pytest.raises(ZeroDivisionError):
+        await serve()
+
+
+async def test_a_stray_stop_iteration_reaches_its_caller_as_a_fault(store: Store) -> None:
+    """No future can carry StopIteration: the caller would wait for ever."""
+
+    def stray(unit: Unit) -> None:
+        next(iter(()))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await store.database.write(stray)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await store.database.read(stray)
+
+
+async def test_a_read_can_not_write(store: Store) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await store.database.read(lambda unit: unit.add("a"))
+
+
+async def test_a_read_sees_one_state_however_long_it_takes(store: Store) -> None:
+    await store.add("a")
+    loop = asyncio.get_running_loop()
+    began, go_on = asyncio.Event(), threading.Event()
+
+    def twice(unit: Unit) -> tuple[list[str], list[str]]:
+        first = unit.names()
+        loop.call_soon_threadsafe(began.set)
+        go_on.wait()
+        return first, unit.names()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(store.database.read(twice), name="read")
+        await began.wait()
+        await store.add("b")
+        go_on.set()
+
+    assert task.result() == (["a"], ["a"])
+    assert await store.names() == ["a", "b"]
+
+
+SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000) SELECT count(*) FROM n"
+
+
+async def test_cancelled_reads_are_interrupted_and_give_their_connections_back(store: Store) -> None:
+    await store.add("a")
+    loop = asyncio.get_running_loop()
+
+    for _ in range(8):
+        began = asyncio.Event()
+
+        def slow(unit: Unit, began: asyncio.Event = began) -> list[Row]:
+            loop.call_soon_threadsafe(began.set)
+            return unit.connection.execute(SLOW).fetchall()
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(store.database.read(slow), name="slow")
+            await began.wait()
+            task.cancel()
+
+    results = await asyncio.gather(*(store.names() for _ in range(10)))
+    assert results == [["a"]] * 10
+
+
+async def test_closing_interrupts_reads_that_still_run(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    began = asyncio.Event()
+
+    def slow(unit: Unit) -> list[Row]:
+        loop.call_soon_threadsafe(began.set)
+        return unit.connection.execute(SLOW).fetchall()
+
+    async def read(store: Store) -> object:
+        try:
+            return await store.database.read(slow)
+        except GoferError as error:
+            return error
+
+    async with asyncio.TaskGroup() as group, open_store(tmp_path) as store:
+        task = group.create_task(read(store), name="slow")
+        await began.wait()
+
+    assert isinstance(task.result(), ShuttingDown)
+
+
+async def test_a_unit_knows_the_time_to_the_millisecond(tmp_path: Path) -> None:
+    clock = FakeClock()
+    await clock.advance(timedelta(microseconds=1234567))
+
+    async with open_database(
+        tmp_path / "test.db", migrations="tests.unit.sqlite.steps", make_unit=Unit, clock=clock
+    ) as database:
+        now = await database.write(lambda unit: unit.now)
+
+    assert now.microsecond == 234000
+
+
+async def test_the_files_are_private_and_the_database_is_durable(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await store.add("a")
+        modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+        pragmas = await store.database.write(
+            lambda unit: [
+                unit.connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            ]
+        )
+
+    assert modes == {0o600}
+    assert pragmas == ["wal", 2, 1]
+    assert [each.name for each in tmp_path.iterdir()] == ["test.db"]
+
+
+async def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "test.db").write_text("This is a poem, and not a database at all. " * 50)
+
+    with pytest.raises(FailedPrecondition, match=r"test\.db.*not a database"):
+        async with open_store(tmp_path):
+            pass
+
+
+async def test_a_path_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test.db").symlink_to(tmp_path / "elsewhere.db")
+
+    with pytest.raises(FailedPrecondition, match="symbolic link"):
+        async with open_store(tmp_path):
+            pass
