@@ -1,16 +1,17 @@
 """The contract page: what Gofer asks of an engine.
 
-An engine is made by a factory that is declared as an entry point of the group `gofer.scheduler_engines` and called once
-at start with that engine's settings block. It is entered as an async context manager before any other call and left after
-the last. All methods may be called concurrently for different handles.
+An engine is made by a factory that is declared as an entry point of the group `gofer.scheduler_engines` and called
+once at start with that engine's settings block. It is entered as an async context manager before any other call and
+left after the last. All methods may be called concurrently for different handles.
 
-Order of calls of one attempt: `find`, `ensure_image`, `create`, `logs` (opened before `start`), `start`, `wait`, the rest of
-the logs, `remove`. After a restart of Gofer: `find`, then `logs` from a cursor, `wait`, `remove`. `stop` may come at any time.
+Order of calls of one attempt: `find`, `ensure_image`, `create`, `logs` (opened before `start`), `start`, `wait`, the
+rest of the logs, `remove`. After a restart of Gofer: `find`, then `logs` from a cursor, `wait`, `remove`. `stop` may
+come at any time.
 
-Errors: `NotFound` = the engine answers and does not know it; `FailedPrecondition`, `InvalidInput` = the engine refuses, trying
-again is useless; `EngineUnavailable` = it can't be reached or its reply was lost, nothing is known, try again later.
-Cancelling an await of any method ends only the wait, unless it says otherwise: what was asked may or may not have been
-done, and calling `find` tells.
+Errors: `NotFound` = the engine answers and does not know it; `FailedPrecondition`, `InvalidInput` = the engine
+refuses, trying again is useless; `EngineUnavailable` = it can't be reached or its reply was lost, nothing is known, try
+again later. Cancelling an await of any method ends only the wait, unless it says otherwise: what was asked may or may
+not have been done, and calling `find` tells.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,32 +23,10 @@ from types import TracebackType
 from typing import NewType, Protocol, Self
 
 from gofer.core.ids import AttemptId, InstanceId
+from gofer.core.output import LogChunk, LogCursor
 
 ContainerHandle = NewType("ContainerHandle", str)
 """Opaque reference to a container, given by an engine; survives restarts of Gofer and of the engine."""
-
-
-class LogStream(StrEnum):
-    """Which stream a chunk of output came from; STDOUT for all where the engine can't tell."""
-
-    STDOUT = "stdout"
-    STDERR = "stderr"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogChunk:
-    """Bytes as the container wrote them, in arrival order."""
-
-    stream: LogStream
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogCursor:
-    """How many raw bytes of each stream the caller already has."""
-
-    stdout_bytes: int = 0
-    stderr_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,11 +174,11 @@ class SchedulerEngine(Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[LogChunk]]:
         """Give the output from the cursor on (None: from the beginning) to its end, following while it runs.
 
-        Entering the context opens the stream: done before `start`, not a byte is missed. Leaving it (also by an error or a
-        cancellation) releases all that it holds. The iterator yields bytes exactly as written and ends when the container
-        has ended and everything is given; a child left behind in the background that holds the streams open delays
-        the end by a short grace only. It may be opened more than once. Raises `NotFound` where the handle is unknown and
-        `EngineUnavailable` where the connection breaks before the end: open it again with a cursor then.
+        Entering the context opens the stream: done before `start`, not a byte is missed. Leaving it (also by an error
+        or a cancellation) releases all that it holds. The iterator yields bytes exactly as written and ends when the
+        container has ended and everything is given; a child left behind in the background that holds the streams open
+        delays the end by a short grace only. It may be opened more than once. Raises `NotFound` where the handle is
+        unknown and `EngineUnavailable` where the connection breaks before the end: open it again with a cursor then.
         """
         ...
 
