@@ -1,7 +1,7 @@
 """Events: what has become true, in the past tense, small and self-contained.
 
-The kind names and the names of the JSON details are the wire's and never change. `details()` gives the JSON object of an
-event in the order of its fields. Ids in events are the server's own; they never embed domain objects or secrets.
+The kind names and the names of the JSON details are the wire's and never change. `details()` gives the JSON object of
+an event in the order of its fields. Ids in events are the server's own; they never embed domain objects or secrets.
 """
 
 from collections.abc import Mapping

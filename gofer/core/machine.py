@@ -9,11 +9,11 @@ The shell is one actor per run. It stores changes and events in one commit, then
 each effect ends in a signal again. Nothing else changes a state, so that everything that is true of these few tables is
 true of every run.
 
-Two tables say what may happen. A key that is missing from them is a fault of the shell and raises `IllegalTransition`.
-An entry that keeps the state is there on purpose: signals may come late, and more than once (a container that exits
-after it was given up, a start that is adopted twice), and are absorbed. Two causes are the machine's own: `ParentsEnded`
-moves a waiting task, `TasksEnded` ends a run; both happen inside the step of the signal that made them true, so that no
-task is ever ready and waiting in what is stored.
+Two tables, in `gofer.core.transitions`, say what may happen. A key that is missing there is a fault of the shell and
+raises `IllegalTransition`. An entry that keeps the state is there on purpose: signals may come late, and more than once
+(a container that exits after it was given up, a start that is adopted twice), and are absorbed. Two causes are the
+machine's own: `ParentsEnded` moves a waiting task, `TasksEnded` ends a run; both happen inside the step of the signal
+that made them true, so that no task is ever ready and waiting in what is stored.
 
 What the machine promises, whatever order signals come in:
 
@@ -33,26 +33,32 @@ stays as it is until the commit is done.
 """
 
 from collections import ChainMap, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeAlias, assert_never
+from typing import assert_never
 
-from gofer.core import events
-from gofer.core.errors import IllegalTransition, NotFound
+from gofer.core.errors import NotFound
+from gofer.core.events import Event, TaskRunCreated, TaskRunStarted
 from gofer.core.ids import TaskId
 from gofer.core.outcome import (
-    STATUS_OF_RUN,
-    STATUS_OF_TASK,
+    CANCELLED_RUN,
+    CANCELLED_TASK,
+    ORPHANED,
+    TIMED_OUT,
+    about_task_run,
     exit_outcome,
+    run_admitted,
+    run_completed,
     run_outcome,
     stopped_outcome,
+    task_run_completed,
     unmet_requirement,
 )
 from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, StopRequest, TaskRun, TaskState
 from gofer.core.step import (
-    AdoptTask,
     Admitted,
+    AdoptTask,
     ArmDeadline,
     CancelRequested,
     Change,
@@ -62,7 +68,6 @@ from gofer.core.step import (
     InternalFault,
     LaunchFailed,
     LaunchTask,
-    RequiredImage,
     RunChanged,
     Signal,
     Step,
@@ -71,21 +76,10 @@ from gofer.core.step import (
     TaskExited,
     TaskLost,
     TaskRunChanged,
+    TaskSignal,
     TaskStarted,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParentsEnded:
-    """The machine's own cause: the last parent of a waiting task has ended, or it has none and the run is admitted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TasksEnded:
-    """The machine's own cause: the last task run of a run has ended."""
-
-
-Cause: TypeAlias = Signal | ParentsEnded | TasksEnded
+from gofer.core.transitions import Cause, ParentsEnded, TasksEnded, check_run, check_task, illegal
 
 
 def decide(plan: Plan, progress: Progress, signal: Signal, *, at: datetime) -> Step:
@@ -93,22 +87,53 @@ def decide(plan: Plan, progress: Progress, signal: Signal, *, at: datetime) -> S
 
     Raises `IllegalTransition` where the tables have no entry, and `NotFound` where the run has no such task.
     """
-    raise NotImplementedError
+    draft = _Draft(plan, progress, at=at)
+    stored = progress.run.stop_request
+    if stored is not None and progress.run.reason is None:
+        draft.take(CancelRequested(request=stored))
+    draft.take(signal)
+    draft.fold()
+    return draft.step()
 
 
 def cancel_queued(run: Run, request: StopRequest, *, at: datetime) -> Step:
     """Say what a cancel does to a run that was not admitted: it ends at once. Raises `IllegalTransition` for others."""
-    raise NotImplementedError
+    if run.state is not RunState.PENDING:
+        raise illegal(f"the run {run.key}", run.state, CancelRequested)
+    ended = replace(run, state=RunState.CANCELLED, reason=CANCELLED_RUN, stop_request=request, ended_at=at)
+    return Step(changes=(RunChanged(run=ended),), events=(run_completed(ended),))
 
 
 def apply(progress: Progress, changes: Iterable[Change]) -> None:
     """Make the progress what was committed. Called by its one owner after the commit, once for each step."""
-    raise NotImplementedError
+    for change in changes:
+        match change:
+            case RunChanged():
+                progress.run = change.run
+            case TaskRunChanged():
+                _put(progress, change.task_run)
+            case _:
+                assert_never(change)
 
 
 def resume(plan: Plan, progress: Progress) -> tuple[Effect, ...]:
     """Give the effects that are committed but perhaps not done, for an actor that starts from stored rows."""
-    raise NotImplementedError
+    if progress.run.state is not RunState.RUNNING:
+        return ()
+    effects: list[Effect] = []
+    for task_run in progress.task_runs.values():
+        match task_run.state:
+            case TaskState.STARTING:
+                effects.append(LaunchTask(task=task_run.id, attempt=task_run.attempt))
+            case TaskState.RUNNING:
+                effects.append(AdoptTask(task=task_run.id))
+            case TaskState.STOPPING:
+                effects += [AdoptTask(task=task_run.id), StopTask.of(task_run)]
+            case _:
+                pass
+    if progress.run.reason is None:
+        effects += ArmDeadline.of(plan, progress.run)
+    return tuple(effects)
 
 
 def stored_requests(progress: Progress) -> tuple[Signal, ...]:
@@ -116,4 +141,261 @@ def stored_requests(progress: Progress) -> tuple[Signal, ...]:
 
     An actor that starts, or that has loaded its rows again, posts these before anything else.
     """
-    raise NotImplementedError
+    run = progress.run
+    if run.state.is_terminal:
+        return ()
+    found: list[Signal] = []
+    if run.stop_request is not None and (run.reason is None or run.stop_request.force):
+        found.append(CancelRequested(request=run.stop_request))
+    found += (
+        TaskCancelRequested(task=task_run.id, request=request)
+        for task_run in progress.task_runs.values()
+        if (request := task_run.stop_request) is not None
+        and request != run.stop_request
+        and not task_run.state.is_terminal
+        and (request.force or task_run.state is not TaskState.STOPPING)
+    )
+    return tuple(found)
+
+
+class _Draft:
+    """One step in the making, on an overlay of the progress."""
+
+    def __init__(self, plan: Plan, progress: Progress, *, at: datetime) -> None:
+        self._plan = plan
+        self._at = at
+        self._before = progress
+        self._task_runs: dict[TaskId, TaskRun] = {}
+        self._now = replace(
+            progress,
+            task_runs=ChainMap(self._task_runs, progress.task_runs),
+            open_parents=ChainMap({}, progress.open_parents),
+        )
+        self._effects: list[Effect] = []
+        self._events: list[Event] = []
+
+    def take(self, signal: Signal) -> None:
+        """Let one signal act on the run, or on one of its tasks and what waits for it."""
+        run = self._now.run
+        check_run(run, type(signal))
+        if run.state.is_terminal:
+            return
+        match signal:
+            case Admitted():
+                self._admit()
+            case CancelRequested():
+                self._stop_run(CancelRequested, CANCELLED_RUN, signal.request)
+            case DeadlinePassed():
+                self._stop_run(DeadlinePassed, TIMED_OUT)
+            case InternalFault():
+                self._stop_run(InternalFault, Reason(code=ReasonCode.INTERNAL_ERROR, description=signal.description))
+            case TaskStarted() | TaskExited() | LaunchFailed() | TaskLost() | TaskCancelRequested():
+                self._take_of_task(signal)
+            case _:
+                assert_never(signal)
+
+    def fold(self) -> None:
+        """End the run if its last task run has ended."""
+        run = self._now.run
+        if run.state is RunState.RUNNING and self._now.unfinished == 0:
+            self._end_run(*run_outcome(self._now), cause=TasksEnded)
+
+    def step(self) -> Step:
+        """Give what has come of it; nothing is done for a task or a run that has ended in the same step."""
+        run = self._now.run
+        changes: list[Change] = [] if run == self._before.run else [RunChanged(run=run)]
+        changes += (TaskRunChanged(task_run=task_run) for task_run in self._task_runs.values())
+        return Step(
+            changes=tuple(changes),
+            effects=tuple(dict.fromkeys(effect for effect in self._effects if self._is_due(effect))),
+            events=tuple(self._events),
+        )
+
+    def _is_due(self, effect: Effect) -> bool:
+        if isinstance(effect, EnsureImages | ArmDeadline):
+            return not self._now.run.state.is_terminal
+        return self._now.task_runs[effect.task].state.is_live
+
+    # ------------------------------------------------------------ the run
+
+    def _admit(self) -> None:
+        if self._now.run.state is not RunState.PENDING:
+            return
+        run = replace(self._now.run, state=RunState.RUNNING, admitted_at=self._at)
+        self._now.run = run
+        self._events.append(run_admitted(run))
+        for task in self._plan.tasks:
+            self._create(task)
+        self._effects.append(EnsureImages.of(self._plan))
+        for task in self._plan.tasks:
+            self._consider(task)
+        self._effects += ArmDeadline.of(self._plan, run)
+
+    def _stop_run(self, cause: type[Signal], reason: Reason, request: StopRequest | None = None) -> None:
+        """Stop all that has not ended. The first stop decides why; after it, only force has more to say."""
+        run = self._now.run
+        if run.reason is not None and not (request is not None and request.force):
+            return
+        verdict = run.reason or reason
+        self._now.run = replace(run, reason=verdict, stop_request=_stronger(run.stop_request, request))
+        if run.state is RunState.PENDING:
+            state = RunState.CANCELLED if cause is CancelRequested else RunState.FAILED
+            self._end_run(state, verdict, cause=cause)
+            return
+        for task in self._plan.tasks:
+            self._stop_task(self._now.task_runs[task], cause, verdict, request)
+
+    def _end_run(self, state: RunState, reason: Reason | None, *, cause: type[Cause]) -> None:
+        check_run(self._now.run, cause, state)
+        self._now.run = replace(self._now.run, state=state, reason=reason, ended_at=self._at)
+        self._events.append(run_completed(self._now.run))
+
+    # ------------------------------------------------------------ one task run
+
+    def _take_of_task(self, signal: TaskSignal) -> None:
+        task_run = self._now.task_runs.get(signal.task)
+        if task_run is None:
+            raise NotFound(f"there is no task run {self._now.run.key.task(signal.task)}", task=signal.task)
+        stored = task_run.stop_request
+        if stored is not None and task_run.state in {TaskState.STARTING, TaskState.RUNNING}:
+            self._stop_task(task_run, TaskCancelRequested, CANCELLED_TASK, stored)
+            task_run = self._now.task_runs[signal.task]
+        check_task(task_run, type(signal))
+        if task_run.state.is_terminal:
+            return
+        match signal:
+            case TaskStarted():
+                self._start(task_run, signal)
+            case TaskExited():
+                self._exit(task_run, signal)
+            case LaunchFailed():
+                self._give_up(task_run, LaunchFailed, signal.reason)
+            case TaskLost():
+                self._give_up(task_run, TaskLost, ORPHANED)
+            case TaskCancelRequested():
+                self._stop_task(task_run, TaskCancelRequested, CANCELLED_TASK, signal.request)
+            case _:
+                assert_never(signal)
+        self._settle(signal.task)
+
+    def _create(self, task: TaskId) -> None:
+        key = self._now.run.key
+        created = TaskRun(
+            namespace=key.namespace,
+            pipeline=key.pipeline,
+            run=key.run,
+            id=task,
+            state=TaskState.PENDING,
+            created_at=self._at,
+        )
+        _put(self._now, created)
+        self._events.append(about_task_run(TaskRunCreated, created))
+
+    def _start(self, task_run: TaskRun, signal: TaskStarted) -> None:
+        if task_run.started_at is not None:
+            return
+        state = TaskState.RUNNING if task_run.state is TaskState.STARTING else task_run.state
+        self._move(replace(task_run, state=state, started_at=signal.at_engine or self._at), TaskStarted)
+        self._events.append(about_task_run(TaskRunStarted, task_run))
+
+    def _exit(self, task_run: TaskRun, signal: TaskExited) -> None:
+        ended = signal.ended_at or self._at
+        started = signal.started_at or task_run.started_at
+        if started is None and task_run.state is TaskState.STARTING:
+            started = min(self._at, ended)
+        if started is not None and task_run.started_at is None:
+            self._events.append(about_task_run(TaskRunStarted, task_run))
+        state, reason = exit_outcome(signal.exit_code)
+        if task_run.state is TaskState.STOPPING:
+            state, reason = stopped_outcome(task_run), task_run.reason
+        self._end(
+            replace(
+                task_run,
+                state=state,
+                reason=reason,
+                exit_code=signal.exit_code,
+                started_at=started,
+                # Two clocks may disagree; an end before its start helps nobody.
+                ended_at=ended if started is None else max(ended, started),
+            ),
+            TaskExited,
+        )
+
+    def _give_up(self, task_run: TaskRun, cause: type[Signal], reason: Reason) -> None:
+        """End a task run that has no exit code to show."""
+        if task_run.state is TaskState.STOPPING:
+            self._end(replace(task_run, state=stopped_outcome(task_run), ended_at=self._at), cause)
+        else:
+            self._end(replace(task_run, state=TaskState.FAILED, reason=reason, ended_at=self._at), cause)
+
+    def _stop_task(self, task_run: TaskRun, cause: type[Signal], reason: Reason, request: StopRequest | None) -> None:
+        check_task(task_run, cause)
+        why = reason if task_run.stop_request is None else CANCELLED_TASK
+        asked = replace(task_run, stop_request=_stronger(task_run.stop_request, request))
+        match task_run.state:
+            case TaskState.PENDING:
+                self._end(replace(asked, state=TaskState.CANCELLED, reason=why, ended_at=self._at), cause)
+            case TaskState.STARTING | TaskState.RUNNING:
+                self._move(replace(asked, state=TaskState.STOPPING, reason=why), cause)
+                self._effects.append(StopTask.of(asked))
+            case TaskState.STOPPING if request is not None and request.force:
+                self._move(asked, cause)
+                self._effects.append(StopTask.of(asked))
+            case _:
+                pass
+
+    # ------------------------------------------------------------ what waits
+
+    def _settle(self, task: TaskId) -> None:
+        """Move what waited for a task that may have ended, and what waits for that in turn; a loop, no recursion."""
+        ended = deque([task] if self._now.task_runs[task].state.is_terminal else [])
+        while ended:
+            for child in self._plan.children[ended.popleft()]:
+                if self._consider(child):
+                    ended.append(child)
+
+    def _consider(self, task: TaskId) -> bool:
+        """Start a waiting task, or end it and say so, if all of its parents have ended."""
+        task_run = self._now.task_runs[task]
+        if task_run.state is not TaskState.PENDING or self._now.open_parents[task]:
+            return False
+        if task_run.stop_request is not None:
+            cancelled = replace(task_run, state=TaskState.CANCELLED, reason=CANCELLED_TASK, ended_at=self._at)
+            self._end(cancelled, ParentsEnded)
+            return True
+        unmet = unmet_requirement(self._plan, task, self._now.task_runs)
+        if unmet is not None:
+            self._end(replace(task_run, state=TaskState.SKIPPED, reason=unmet, ended_at=self._at), ParentsEnded)
+            return True
+        attempt = task_run.attempt + 1
+        self._move(replace(task_run, state=TaskState.STARTING, attempt=attempt, engine=self._plan.engine), ParentsEnded)
+        self._effects.append(LaunchTask(task=task, attempt=attempt))
+        return False
+
+    def _end(self, task_run: TaskRun, cause: type[Cause]) -> None:
+        self._move(task_run, cause)
+        self._events.append(task_run_completed(task_run))
+
+    def _move(self, task_run: TaskRun, cause: type[Cause]) -> None:
+        check_task(self._now.task_runs[task_run.id], cause, task_run.state)
+        _put(self._now, task_run)
+
+
+def _put(progress: Progress, task_run: TaskRun) -> None:
+    """Replace one task run and keep the counters true."""
+    before = progress.task_runs.get(task_run.id)
+    progress.task_runs[task_run.id] = task_run
+    if not task_run.state.is_terminal or (before is not None and before.state.is_terminal):
+        return
+    progress.unfinished -= 1
+    progress.failed += task_run.state is TaskState.FAILED
+    progress.cancelled += task_run.state is TaskState.CANCELLED
+    for child in progress.children[task_run.id]:
+        progress.open_parents[child] -= 1
+
+
+def _stronger(stored: StopRequest | None, given: StopRequest | None) -> StopRequest | None:
+    """Keep the first request, unless a later one is by force and it is not."""
+    if stored is None or (given is not None and given.force and not stored.force):
+        return given
+    return stored

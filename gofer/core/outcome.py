@@ -1,11 +1,12 @@
-"""Which outcome follows from which: of a task from its exit, of a child from its parents, of a run from its tasks."""
+"""Which outcome follows from which, of a task, of what waits for it, and of a run; and how events tell of it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
+from gofer.core.events import RunAdmitted, RunCompleted, TaskRunCompleted, TaskRunCreated, TaskRunStarted
 from gofer.core.ids import TaskId
 from gofer.core.pipeline import Requirement
-from gofer.core.run import Plan, Progress, Reason, ReasonCode, RunState, TaskRun, TaskState
+from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, TaskRun, TaskState
 
 SATISFIED_BY: Final[Mapping[Requirement, frozenset[TaskState]]] = {
     Requirement.ANY: frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SKIPPED}),
@@ -28,6 +29,13 @@ STATUS_OF_RUN: Final[Mapping[RunState, str]] = {
     RunState.CANCELLED: "CANCELLED",
 }
 """How events name the end of a run."""
+
+CANCELLED_RUN: Final = Reason(code=ReasonCode.CANCELLED, description="the run was cancelled")
+CANCELLED_TASK: Final = Reason(code=ReasonCode.CANCELLED, description="the task run was cancelled")
+TIMED_OUT: Final = Reason(code=ReasonCode.TIMED_OUT, description="the run took longer than it may")
+ORPHANED: Final = Reason(code=ReasonCode.ORPHANED, description="the engine does not know the container any more")
+
+_AboutTaskRun = TypeVar("_AboutTaskRun", TaskRunCreated, TaskRunStarted)
 
 
 def exit_outcome(exit_code: int) -> tuple[TaskState, Reason | None]:
@@ -69,3 +77,38 @@ def run_outcome(progress: Progress) -> tuple[RunState, Reason | None]:
         told = f"{progress.cancelled} of {len(progress.children)} tasks were cancelled"
         return RunState.CANCELLED, Reason(code=ReasonCode.TASK_CANCELLED, description=told)
     return RunState.SUCCEEDED, None
+
+
+def run_admitted(run: Run) -> RunAdmitted:
+    """Tell that a run left the queue."""
+    return RunAdmitted(namespace_id=run.namespace, pipeline_id=run.pipeline, run_id=run.id)
+
+
+def run_completed(run: Run) -> RunCompleted:
+    """Tell that a run has ended."""
+    return RunCompleted(
+        namespace_id=run.namespace,
+        pipeline_id=run.pipeline,
+        run_id=run.id,
+        status=STATUS_OF_RUN[run.state],
+        initiator_type=run.initiator.type,
+        initiator_name=run.initiator.name,
+    )
+
+
+def about_task_run(kind: type[_AboutTaskRun], task_run: TaskRun) -> _AboutTaskRun:
+    """Tell that a task run exists, or that it has started."""
+    return kind(
+        namespace_id=task_run.namespace, pipeline_id=task_run.pipeline, run_id=task_run.run, task_run_id=task_run.id
+    )
+
+
+def task_run_completed(task_run: TaskRun) -> TaskRunCompleted:
+    """Tell that a task run has ended."""
+    return TaskRunCompleted(
+        namespace_id=task_run.namespace,
+        pipeline_id=task_run.pipeline,
+        run_id=task_run.run,
+        task_run_id=task_run.id,
+        status=STATUS_OF_TASK[task_run.state],
+    )

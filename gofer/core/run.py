@@ -48,7 +48,7 @@ class TaskState(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a run or task run ended as it did; written once, never renamed. The wire shows the nearest 0.6 value beside it."""
+    """Why a run or task run ended as it did; never renamed. The wire shows the nearest 0.6 value beside it."""
 
     ABNORMAL_EXIT = "abnormal_exit"  # a task's exit code was not 0; a run has a failed task
     LAUNCH_FAILED = "launch_failed"  # the engine refused the container or its start
@@ -212,7 +212,7 @@ class Plan:
 class Progress:
     """What changes during a run; held and changed by the run's one actor alone, through the machine.
 
-    `task_runs` is empty before admission. The counters are derived from it by `Progress.of` and kept by `machine.apply`.
+    `task_runs` is empty before admission. The counters are derived by `Progress.of` and kept by `machine.apply`.
     """
 
     run: Run

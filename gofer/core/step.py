@@ -11,7 +11,7 @@ from typing import TypeAlias
 from gofer.core.events import Event
 from gofer.core.ids import TaskId
 from gofer.core.pipeline import RegistryAuth
-from gofer.core.run import Reason, Run, StopRequest, TaskRun
+from gofer.core.run import Plan, Reason, Run, StopRequest, TaskRun
 
 # ---------------------------------------------------------------- signals
 
@@ -84,17 +84,8 @@ class InternalFault:
     description: str
 
 
-Signal: TypeAlias = (
-    Admitted
-    | TaskStarted
-    | LaunchFailed
-    | TaskExited
-    | TaskLost
-    | TaskCancelRequested
-    | CancelRequested
-    | DeadlinePassed
-    | InternalFault
-)
+TaskSignal: TypeAlias = TaskStarted | LaunchFailed | TaskExited | TaskLost | TaskCancelRequested
+Signal: TypeAlias = Admitted | TaskSignal | CancelRequested | DeadlinePassed | InternalFault
 
 # ---------------------------------------------------------------- effects
 
@@ -112,6 +103,12 @@ class EnsureImages:
     """Get these images ready ahead of the launches; a failure here is told by the launch that needs the image."""
 
     images: tuple[RequiredImage, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "EnsureImages":
+        """Name each image of the plan once, in the order of its tasks."""
+        needed = (RequiredImage(name=task.image, registry_auth=task.registry_auth) for task in plan.tasks.values())
+        return cls(images=tuple(dict.fromkeys(needed)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +133,24 @@ class StopTask:
     task: TaskId
     force: bool
 
+    @classmethod
+    def of(cls, stopping: TaskRun) -> "StopTask":
+        """Stop as the strongest request says that the row holds."""
+        return cls(task=stopping.id, force=stopping.stop_request is not None and stopping.stop_request.force)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmDeadline:
     """Post `DeadlinePassed` at this time, at once where it is past."""
 
     at: datetime
+
+    @classmethod
+    def of(cls, plan: Plan, run: Run) -> "tuple[ArmDeadline, ...]":
+        """Count from the run's admission; nothing where the plan sets no limit."""
+        if plan.deadline is None or run.admitted_at is None:
+            return ()
+        return (cls(at=run.admitted_at + plan.deadline),)
 
 
 Effect: TypeAlias = EnsureImages | LaunchTask | AdoptTask | StopTask | ArmDeadline
