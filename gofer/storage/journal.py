@@ -1,0 +1,103 @@
+"""The journal: every event, stored in the commit of the change that it tells of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from gofer.core.errors import NotFound
+from gofer.core.events import Envelope, Event
+from gofer.core.ids import EventId, NamespaceId, PipelineId, RunId
+from gofer.sqlite import Connection
+from gofer.storage.rows import Value, envelope_of, event_to_row, from_ms, to_ms
+
+_INSERT: Final = "INSERT INTO journal (at, kind, namespace, pipeline, run, details) VALUES (?, ?, ?, ?, ?, ?)"
+_FIND: Final = "SELECT * FROM journal WHERE id = ?"
+_LAST_ID: Final = "SELECT coalesce(max(id), 0) AS id FROM journal"
+_PRUNE: Final = "DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE at < ? ORDER BY at, id LIMIT ?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are wanted; what is empty or None asks nothing."""
+
+    kinds: frozenset[str] = frozenset()
+    namespace: NamespaceId | None = None
+    pipeline: PipelineId | None = None
+    run: RunId | None = None
+
+    def admits(self, event: Event) -> bool:
+        """Tell whether the event is wanted; the same answer as the journal's own."""
+        details = event.details()
+        return (not self.kinds or event.kind in self.kinds) and all(
+            wanted is None or details.get(name) == wanted
+            for name, wanted in (
+                ("namespace_id", self.namespace),
+                ("pipeline_id", self.pipeline),
+                ("run_id", self.run),
+            )
+        )
+
+
+EVERYTHING: Final = EventFilter()
+
+
+class JournalRepository:
+    """The events, on one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(self, event: Event, at: datetime) -> Envelope:
+        """Store an event and give it its id, which is higher than all before it."""
+        kind, namespace, pipeline, run, details = event_to_row(event)
+        stored = to_ms(at)
+        cursor = self._connection.execute(_INSERT, (stored, kind, namespace, pipeline, run, details))
+        return Envelope(id=EventId(cursor.lastrowid or 0), at=from_ms(stored), event=event)
+
+    def get(self, event: EventId) -> Envelope:
+        """Give the event. Raises `NotFound`."""
+        row = self._connection.execute(_FIND, (event,)).fetchone()
+        if row is None:
+            raise NotFound(
+                f"there is no event {event}; it never was, or it was pruned: `gofer event list` shows those that exist",
+                event=event,
+            )
+        return envelope_of(row)
+
+    def list(
+        self, after_id: EventId, limit: int, *, reverse: bool = False, wanted: EventFilter = EVERYTHING
+    ) -> list[Envelope]:
+        """Give up to `limit` events with ids above `after_id`, oldest first.
+
+        With `reverse` newest first, with ids below `after_id`; 0 means from the newest on then.
+        """
+        conditions = ["id < ? OR ? = 0" if reverse else "id > ?"]
+        values: list[Value] = [after_id, after_id] if reverse else [after_id]
+        for condition, found in _conditions(wanted):
+            conditions.append(condition)
+            values += found
+        where = " AND ".join(f"({condition})" for condition in conditions)
+        order = "DESC" if reverse else "ASC"
+        sql = f"SELECT * FROM journal WHERE {where} ORDER BY id {order} LIMIT ?"  # noqa: S608 (built from constants)
+        return [envelope_of(row) for row in self._connection.execute(sql, [*values, limit])]
+
+    def last_id(self) -> EventId:
+        """Give the id of the newest stored event; 0 where there is none."""
+        return EventId(self._connection.execute(_LAST_ID).fetchone()["id"])
+
+    def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` of the oldest events from before that time, and say how many."""
+        return self._connection.execute(_PRUNE, (to_ms(before), limit)).rowcount
+
+
+def _conditions(wanted: EventFilter) -> Iterator[tuple[str, list[str | int]]]:
+    if wanted.kinds:
+        kinds = sorted(wanted.kinds)
+        yield f"kind IN ({', '.join('?' * len(kinds))})", list(kinds)
+    if wanted.namespace is not None:
+        yield "namespace = ?", [wanted.namespace]
+    if wanted.pipeline is not None:
+        yield "pipeline = ?", [wanted.pipeline]
+    if wanted.run is not None:
+        yield "run = ?", [wanted.run]

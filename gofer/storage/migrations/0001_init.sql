@@ -1,0 +1,139 @@
+-- The first schema. Times are integer milliseconds UTC; ids are kept apart, never joined to one text.
+
+CREATE TABLE meta (
+    key   TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Tells the servers apart that share one engine.
+INSERT INTO meta (key, value) VALUES ('instance_id', lower(hex(randomblob(6))));
+
+CREATE TABLE namespaces (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    name        TEXT    NOT NULL,
+    description TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    modified_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pipelines (
+    namespace       TEXT    NOT NULL REFERENCES namespaces (id),
+    id              TEXT    NOT NULL,
+    state           TEXT    NOT NULL CHECK (state IN ('ACTIVE', 'DISABLED')),
+    created_at      INTEGER NOT NULL,
+    modified_at     INTEGER NOT NULL,
+    last_version    INTEGER NOT NULL DEFAULT 0,
+    last_deployment INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
+
+-- No foreign key: a pipeline made again under the same id continues its run numbers.
+CREATE TABLE run_counters (
+    namespace TEXT    NOT NULL,
+    pipeline  TEXT    NOT NULL,
+    last_run  INTEGER NOT NULL,
+    PRIMARY KEY (namespace, pipeline)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pipeline_configs (
+    namespace     TEXT    NOT NULL,
+    pipeline      TEXT    NOT NULL,
+    version       INTEGER NOT NULL CHECK (version > 0),
+    name          TEXT    NOT NULL,
+    description   TEXT    NOT NULL,
+    parallelism   INTEGER NOT NULL CHECK (parallelism >= 0),
+    tasks         TEXT    NOT NULL,
+    state         TEXT    NOT NULL CHECK (state IN ('UNRELEASED', 'LIVE', 'DEPRECATED')),
+    registered_at INTEGER NOT NULL,
+    deprecated_at INTEGER,
+    PRIMARY KEY (namespace, pipeline, version),
+    FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
+) STRICT;
+
+-- At most one version is live.
+CREATE UNIQUE INDEX pipeline_configs_live ON pipeline_configs (namespace, pipeline) WHERE state = 'LIVE';
+
+CREATE TABLE deployments (
+    namespace     TEXT    NOT NULL,
+    pipeline      TEXT    NOT NULL,
+    id            INTEGER NOT NULL CHECK (id > 0),
+    start_version INTEGER NOT NULL,
+    end_version   INTEGER NOT NULL,
+    state         TEXT    NOT NULL CHECK (state IN ('RUNNING', 'SUCCEEDED', 'FAILED')),
+    reason        TEXT    NOT NULL,
+    started_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    PRIMARY KEY (namespace, pipeline, id),
+    FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
+) STRICT, WITHOUT ROWID;
+
+-- At most one deployment of a pipeline at a time.
+CREATE UNIQUE INDEX deployments_running ON deployments (namespace, pipeline) WHERE state = 'RUNNING';
+
+-- `place` is the order of insertion over all pipelines.
+CREATE TABLE runs (
+    place              INTEGER PRIMARY KEY,
+    namespace          TEXT    NOT NULL,
+    pipeline           TEXT    NOT NULL,
+    id                 INTEGER NOT NULL CHECK (id > 0),
+    version            INTEGER NOT NULL,
+    state              TEXT    NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')),
+    reason_code        TEXT,
+    reason_description TEXT    NOT NULL,
+    initiator_type     TEXT    NOT NULL,
+    initiator_name     TEXT    NOT NULL,
+    initiator_reason   TEXT    NOT NULL,
+    variables          TEXT    NOT NULL,
+    request_id         TEXT    NOT NULL,
+    created_at         INTEGER NOT NULL,
+    admitted_at        INTEGER,
+    ended_at           INTEGER,
+    stop_at            INTEGER,
+    stop_force         INTEGER NOT NULL,
+    objects_expired    INTEGER NOT NULL,
+    revision           INTEGER NOT NULL,
+    UNIQUE (namespace, pipeline, id),
+    FOREIGN KEY (namespace, pipeline, version) REFERENCES pipeline_configs (namespace, pipeline, version)
+) STRICT;
+
+CREATE INDEX runs_version ON runs (namespace, pipeline, version);
+CREATE INDEX runs_request ON runs (namespace, pipeline, request_id) WHERE request_id <> '';
+CREATE INDEX runs_queued ON runs (namespace, pipeline, id) WHERE state = 'PENDING';
+CREATE INDEX runs_live ON runs (namespace, pipeline, id) WHERE state = 'RUNNING';
+
+CREATE TABLE task_runs (
+    namespace          TEXT    NOT NULL,
+    pipeline           TEXT    NOT NULL,
+    run                INTEGER NOT NULL,
+    id                 TEXT    NOT NULL,
+    state              TEXT    NOT NULL CHECK (state IN (
+        'PENDING', 'STARTING', 'RUNNING', 'STOPPING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'
+    )),
+    reason_code        TEXT,
+    reason_description TEXT    NOT NULL,
+    attempt            INTEGER NOT NULL,
+    engine             TEXT    NOT NULL,
+    exit_code          INTEGER,
+    created_at         INTEGER NOT NULL,
+    started_at         INTEGER,
+    ended_at           INTEGER,
+    stop_at            INTEGER,
+    stop_force         INTEGER NOT NULL,
+    logs_expired       INTEGER NOT NULL,
+    logs_removed       INTEGER NOT NULL,
+    PRIMARY KEY (namespace, pipeline, run, id),
+    FOREIGN KEY (namespace, pipeline, run) REFERENCES runs (namespace, pipeline, id)
+) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: an id is never used again, also when all events have been pruned.
+CREATE TABLE journal (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    at        INTEGER NOT NULL,
+    kind      TEXT    NOT NULL,
+    namespace TEXT,
+    pipeline  TEXT,
+    run       INTEGER,
+    details   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX journal_at ON journal (at);

@@ -1,0 +1,87 @@
+"""Pages of lists: by offset and limit as 0.6 clients ask, or by a cursor that a change of the list can't shift."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Generic, Self, TypeVar
+
+from gofer.core.errors import InvalidInput
+
+T = TypeVar("T")
+
+DEFAULT_CAP: Final = 200
+
+Place = tuple[str | int, ...]
+"""What orders a list: the values of one item that its place in the list depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which part of a list is wanted. `limit` 0, or one over `cap`, means the cap; `cursor` is one that a list gave."""
+
+    limit: int = 0
+    offset: int = 0
+    cursor: str = ""
+    cap: int = DEFAULT_CAP
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidInput` for negative numbers, and for an offset beside a cursor."""
+        faults = [
+            f"{name} {value} is negative: use 0 or more"
+            for name, value in (("limit", self.limit), ("offset", self.offset))
+            if value < 0
+        ]
+        if self.cursor and self.offset:
+            faults.append("offset and cursor are both given: a cursor already says where to go on")
+        if faults:
+            raise InvalidInput("; ".join(faults), faults=tuple(faults))
+
+    @property
+    def size(self) -> int:
+        """How many items the page has at most."""
+        return self.limit if 0 < self.limit < self.cap else self.cap
+
+    def capped(self, cap: int) -> Self:
+        """Give the same page under another cap."""
+        return replace(self, cap=cap)
+
+    def after(self, kinds: tuple[type[str] | type[int], ...]) -> Place | None:
+        """Open the cursor of a list that is ordered by values of these kinds; None where there is none.
+
+        Raises `InvalidInput` for a text that is no cursor of such a list.
+        """
+        if not self.cursor:
+            return None
+        try:
+            place = json.loads(base64.b64decode(self.cursor, altchars=b"-_", validate=True))
+        except (binascii.Error, ValueError, RecursionError):
+            place = None
+        if not isinstance(place, list) or tuple(type(value) for value in place) != kinds or not all(map(_fits, place)):
+            raise InvalidInput("cursor is not one that this list gave: send next_cursor of the page before, unchanged")
+        return tuple(place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Generic[T]):
+    """One page of a list. `next_cursor` opens the page after it and is empty on the last one."""
+
+    items: tuple[T, ...]
+    next_cursor: str
+
+
+def _fits(value: str | int) -> bool:
+    """Tell whether SQLite can hold the value: somebody may have made up the cursor."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value.isascii()
+
+
+def cut(found: Sequence[T], page: Page, place_of: Callable[[T], Place]) -> Listed[T]:
+    """Make a page of what was found with a limit of one more than the page's size."""
+    if len(found) <= page.size:
+        return Listed(items=tuple(found), next_cursor="")
+    items = tuple(found[: page.size])
+    place = json.dumps(place_of(items[-1]), separators=(",", ":"))
+    return Listed(items=items, next_cursor=base64.urlsafe_b64encode(place.encode()).decode())

@@ -1,0 +1,209 @@
+"""Pipelines and their configs (versions) in the database."""
+
+from datetime import datetime
+from typing import Final
+
+from gofer.core.errors import NotFound
+from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, Version
+from gofer.core.pipeline import ConfigState, Pipeline, PipelineConfig
+from gofer.sqlite import Connection
+from gofer.storage.deployments import DeploymentRepository
+from gofer.storage.page import Listed, Page, cut
+from gofer.storage.rows import config_of, maybe_to_ms, pipeline_of, tasks_to_json, to_ms
+
+_FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
+_LIST: Final = """
+    SELECT * FROM pipelines WHERE namespace = :namespace AND (:before IS NULL OR id < :before)
+    ORDER BY id DESC LIMIT :limit OFFSET :offset
+"""
+_INSERT: Final = "INSERT INTO pipelines (namespace, id, state, created_at, modified_at) VALUES (?, ?, ?, ?, ?)"
+_UPDATE: Final = "UPDATE pipelines SET state = ?, modified_at = ? WHERE namespace = ? AND id = ?"
+_LAST_VERSION: Final = "SELECT last_version FROM pipelines WHERE namespace = ? AND id = ?"
+_RAISE_LAST_VERSION: Final = """
+    UPDATE pipelines SET last_version = max(last_version, ?) WHERE namespace = ? AND id = ?
+"""
+
+_FIND_CONFIG: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
+_FIND_LIVE: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'"
+_FIND_PARALLELISM: Final = (
+    "SELECT parallelism FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
+)
+_LIST_CONFIGS: Final = """
+    SELECT * FROM pipeline_configs
+    WHERE namespace = :namespace AND pipeline = :pipeline AND (:before IS NULL OR version < :before)
+    ORDER BY version DESC LIMIT :limit OFFSET :offset
+"""
+_INSERT_CONFIG: Final = """
+    INSERT INTO pipeline_configs
+    (namespace, pipeline, version, name, description, parallelism, tasks, state, registered_at, deprecated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE_CONFIG_STATE: Final = (
+    "UPDATE pipeline_configs SET state = ?, deprecated_at = ? WHERE namespace = ? AND pipeline = ? AND version = ?"
+)
+# The newest `keep` versions stay, and so does what is live, what a run was made from, and what a deployment is at.
+_PRUNE_CONFIGS: Final = """
+    DELETE FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline AND version IN (
+        SELECT version FROM pipeline_configs AS config
+        WHERE namespace = :namespace AND pipeline = :pipeline AND state <> 'LIVE' AND version <> :spare
+        AND NOT EXISTS (
+            SELECT 1 FROM runs
+            WHERE runs.namespace = :namespace AND runs.pipeline = :pipeline AND runs.version = config.version
+        )
+        ORDER BY version
+        LIMIT max(0, (
+            SELECT count(*) FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline
+        ) - :keep)
+    ) RETURNING version
+"""
+
+
+class PipelineRepository(DeploymentRepository):
+    """The pipelines, their configs and deployments, on one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    # ---------------------------------------------------------------- pipelines
+
+    def find(self, key: PipelineKey) -> Pipeline | None:
+        """Give the pipeline, or None where there is none."""
+        row = self._connection.execute(_FIND, (key.namespace, key.pipeline)).fetchone()
+        return None if row is None else pipeline_of(row)
+
+    def get(self, key: PipelineKey) -> Pipeline:
+        """Give the pipeline. Raises `NotFound`."""
+        found = self.find(key)
+        if found is None:
+            raise _not_found(key)
+        return found
+
+    def list(self, namespace: NamespaceId, page: Page) -> Listed[Pipeline]:
+        """Give a namespace's pipelines by id, descending."""
+        (before,) = page.after((str,)) or (None,)
+        rows = self._connection.execute(
+            _LIST, {"namespace": namespace, "before": before, "limit": page.size + 1, "offset": page.offset}
+        )
+        return cut([pipeline_of(row) for row in rows], page, lambda last: (last.id,))
+
+    def insert(self, pipeline: Pipeline) -> None:
+        """Store a new pipeline. Raises `AlreadyExists`, or `FailedPrecondition` where its namespace does not exist."""
+        self._connection.execute(
+            _INSERT,
+            (
+                pipeline.namespace,
+                pipeline.id,
+                pipeline.state,
+                to_ms(pipeline.created_at),
+                to_ms(pipeline.modified_at),
+            ),
+        )
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Store a pipeline's state and time of change. Raises `NotFound`."""
+        values = (pipeline.state, to_ms(pipeline.modified_at), pipeline.namespace, pipeline.id)
+        if self._connection.execute(_UPDATE, values).rowcount == 0:
+            raise _not_found(pipeline.key)
+
+    # ---------------------------------------------------------------- configs
+
+    def find_config(self, key: PipelineKey, version: Version) -> PipelineConfig | None:
+        """Give the config of a version, or None where there is none."""
+        row = self._connection.execute(_FIND_CONFIG, (key.namespace, key.pipeline, version)).fetchone()
+        return None if row is None else config_of(row)
+
+    def get_config(self, key: PipelineKey, version: Version) -> PipelineConfig:
+        """Give the config of a version. Raises `NotFound`."""
+        found = self.find_config(key, version)
+        if found is None:
+            raise self._config_not_found(key, version)
+        return found
+
+    def find_live_config(self, key: PipelineKey) -> PipelineConfig | None:
+        """Give the config that new runs use, or None where no version is live."""
+        row = self._connection.execute(_FIND_LIVE, (key.namespace, key.pipeline)).fetchone()
+        return None if row is None else config_of(row)
+
+    def get_parallelism(self, key: PipelineKey, version: Version) -> int:
+        """Give a version's own limit of parallel runs (0 = none), without its tasks. Raises `NotFound`."""
+        row = self._connection.execute(_FIND_PARALLELISM, (key.namespace, key.pipeline, version)).fetchone()
+        if row is None:
+            raise self._config_not_found(key, version)
+        return int(row["parallelism"])
+
+    def list_configs(self, key: PipelineKey, page: Page) -> Listed[PipelineConfig]:
+        """Give a pipeline's configs, newest version first."""
+        (before,) = page.after((int,)) or (None,)
+        rows = self._connection.execute(
+            _LIST_CONFIGS,
+            {
+                "namespace": key.namespace,
+                "pipeline": key.pipeline,
+                "before": before,
+                "limit": page.size + 1,
+                "offset": page.offset,
+            },
+        )
+        return cut([config_of(row) for row in rows], page, lambda last: (last.version,))
+
+    def last_version(self, key: PipelineKey) -> Version:
+        """Give the highest version number that the pipeline ever had; 0 where it has none or does not exist."""
+        row = self._connection.execute(_LAST_VERSION, (key.namespace, key.pipeline)).fetchone()
+        return Version(0 if row is None else row["last_version"])
+
+    def insert_config(self, config: PipelineConfig) -> None:
+        """Store a new version. Raises `AlreadyExists`, or `FailedPrecondition` where its pipeline does not exist."""
+        self._connection.execute(
+            _INSERT_CONFIG,
+            (
+                config.namespace,
+                config.pipeline,
+                config.version,
+                config.name,
+                config.description,
+                config.parallelism,
+                tasks_to_json(config.tasks),
+                config.state,
+                to_ms(config.registered_at),
+                maybe_to_ms(config.deprecated_at),
+            ),
+        )
+        self._connection.execute(_RAISE_LAST_VERSION, (config.version, config.namespace, config.pipeline))
+
+    def update_config_state(
+        self, key: PipelineKey, version: Version, state: ConfigState, deprecated_at: datetime | None
+    ) -> None:
+        """Store where a version stands. Raises `NotFound`, and `AlreadyExists` for a second live version."""
+        values = (state, maybe_to_ms(deprecated_at), key.namespace, key.pipeline, version)
+        if self._connection.execute(_UPDATE_CONFIG_STATE, values).rowcount == 0:
+            raise self._config_not_found(key, version)
+
+    def prune_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
+        """Delete the oldest versions beyond `keep`, and say which.
+
+        The live version, `spare`, and every version that a stored run was made from stay, so that more may be left.
+        """
+        rows = self._connection.execute(
+            _PRUNE_CONFIGS, {"namespace": key.namespace, "pipeline": key.pipeline, "keep": keep, "spare": spare}
+        )
+        return tuple(sorted(Version(row["version"]) for row in rows))
+
+    def _config_not_found(self, key: PipelineKey, version: Version) -> NotFound:
+        if self.find(key) is None:
+            return _not_found(key)
+        return NotFound(
+            f"pipeline {key} has no version {version}; `gofer pipeline config list {key.pipeline}` shows its versions",
+            namespace=key.namespace,
+            pipeline=key.pipeline,
+            version=version,
+        )
+
+
+def _not_found(key: PipelineKey) -> NotFound:
+    return NotFound(
+        f"there is no pipeline {PipelineId(key.pipeline)!r} in namespace {key.namespace!r}; "
+        "`gofer pipeline list` shows those that exist, `gofer up` registers one",
+        namespace=key.namespace,
+        pipeline=key.pipeline,
+    )

@@ -1,0 +1,310 @@
+"""Rows to domain values and back; nobody else knows how a value is spelled in the database."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gofer.core.events import EVENT_CLASSES, Envelope, Event
+from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, RunId, RunKey, TaskId, Version
+from gofer.core.pipeline import (
+    ConfigState,
+    Deployment,
+    DeploymentState,
+    Namespace,
+    Pipeline,
+    PipelineConfig,
+    PipelineState,
+    RegistryAuth,
+    Requirement,
+    Task,
+)
+from gofer.core.run import (
+    Initiator,
+    InitiatorType,
+    Reason,
+    ReasonCode,
+    Run,
+    RunState,
+    StopRequest,
+    TaskRun,
+    TaskState,
+)
+from gofer.sqlite import Row
+from gofer.storage.raw_event import RawEvent
+
+Value = str | int | None
+"""What a column of ours holds."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
+
+
+def to_ms(at: datetime) -> int:
+    """Give a time as whole milliseconds since 1970, rounded down."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def from_ms(value: int) -> datetime:
+    """Give the time of whole milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def maybe_to_ms(at: datetime | None) -> int | None:
+    """As `to_ms`, where there may be no time."""
+    return None if at is None else to_ms(at)
+
+
+def maybe_from_ms(value: int | None) -> datetime | None:
+    """As `from_ms`, where there may be no time."""
+    return None if value is None else from_ms(value)
+
+
+def namespace_of(row: Row) -> Namespace:
+    """Read a row of `namespaces`."""
+    return Namespace(
+        id=NamespaceId(row["id"]),
+        name=row["name"],
+        description=row["description"],
+        created_at=from_ms(row["created_at"]),
+        modified_at=from_ms(row["modified_at"]),
+    )
+
+
+def pipeline_of(row: Row) -> Pipeline:
+    """Read a row of `pipelines`."""
+    return Pipeline(
+        namespace=NamespaceId(row["namespace"]),
+        id=PipelineId(row["id"]),
+        state=PipelineState(row["state"]),
+        created_at=from_ms(row["created_at"]),
+        modified_at=from_ms(row["modified_at"]),
+    )
+
+
+def config_of(row: Row) -> PipelineConfig:
+    """Read a row of `pipeline_configs`."""
+    return PipelineConfig(
+        namespace=NamespaceId(row["namespace"]),
+        pipeline=PipelineId(row["pipeline"]),
+        version=Version(row["version"]),
+        name=row["name"],
+        description=row["description"],
+        parallelism=row["parallelism"],
+        tasks=tasks_from_json(row["tasks"]),
+        state=ConfigState(row["state"]),
+        registered_at=from_ms(row["registered_at"]),
+        deprecated_at=maybe_from_ms(row["deprecated_at"]),
+    )
+
+
+def tasks_to_json(tasks: tuple[Task, ...]) -> str:
+    """Write a config's tasks as one JSON array, in their order."""
+    return _dump([_task_to_json(task) for task in tasks])
+
+
+def _task_to_json(task: Task) -> dict[str, object]:
+    auth = task.registry_auth
+    return {
+        "id": task.id,
+        "description": task.description,
+        "image": task.image,
+        "registry_auth": auth
+        and {"user": auth.user, "sealed_password": base64.b64encode(auth.sealed_password).decode()},
+        "depends_on": dict(task.depends_on),
+        "variables": dict(task.variables),
+        "entrypoint": task.entrypoint,
+        "command": task.command,
+        "inject_api_token": task.inject_api_token,
+    }
+
+
+def tasks_from_json(text: str) -> tuple[Task, ...]:
+    """Read what `tasks_to_json` wrote."""
+    return tuple(
+        Task(
+            id=TaskId(task["id"]),
+            description=task["description"],
+            image=task["image"],
+            registry_auth=task["registry_auth"]
+            and RegistryAuth(
+                user=task["registry_auth"]["user"],
+                sealed_password=base64.b64decode(task["registry_auth"]["sealed_password"]),
+            ),
+            depends_on={TaskId(parent): Requirement(word) for parent, word in task["depends_on"].items()},
+            variables=task["variables"],
+            entrypoint=tuple(task["entrypoint"]),
+            command=tuple(task["command"]),
+            inject_api_token=task["inject_api_token"],
+        )
+        for task in json.loads(text)
+    )
+
+
+def deployment_of(row: Row) -> Deployment:
+    """Read a row of `deployments`."""
+    return Deployment(
+        namespace=NamespaceId(row["namespace"]),
+        pipeline=PipelineId(row["pipeline"]),
+        id=DeploymentId(row["id"]),
+        start_version=Version(row["start_version"]),
+        end_version=Version(row["end_version"]),
+        state=DeploymentState(row["state"]),
+        reason=row["reason"],
+        started_at=from_ms(row["started_at"]),
+        ended_at=maybe_from_ms(row["ended_at"]),
+    )
+
+
+def run_key_of(row: Row) -> RunKey:
+    """Read the key columns of a row of `runs`."""
+    return RunKey(namespace=NamespaceId(row["namespace"]), pipeline=PipelineId(row["pipeline"]), run=RunId(row["id"]))
+
+
+def run_of(row: Row) -> Run:
+    """Read a row of `runs`."""
+    return Run(
+        namespace=NamespaceId(row["namespace"]),
+        pipeline=PipelineId(row["pipeline"]),
+        id=RunId(row["id"]),
+        version=Version(row["version"]),
+        state=RunState(row["state"]),
+        reason=_reason_of(row),
+        initiator=Initiator(
+            type=InitiatorType(row["initiator_type"]), name=row["initiator_name"], reason=row["initiator_reason"]
+        ),
+        variables=json.loads(row["variables"]),
+        request_id=row["request_id"],
+        created_at=from_ms(row["created_at"]),
+        admitted_at=maybe_from_ms(row["admitted_at"]),
+        ended_at=maybe_from_ms(row["ended_at"]),
+        stop_request=_stop_request_of(row),
+        objects_expired=bool(row["objects_expired"]),
+        revision=row["revision"],
+    )
+
+
+def run_state_to_row(run: Run) -> dict[str, Value]:
+    """Give the columns of a run that change during its life, `revision` as it is."""
+    return {
+        "namespace": run.namespace,
+        "pipeline": run.pipeline,
+        "id": run.id,
+        "state": run.state,
+        "admitted_at": maybe_to_ms(run.admitted_at),
+        "ended_at": maybe_to_ms(run.ended_at),
+        "objects_expired": run.objects_expired,
+        "revision": run.revision,
+        **_reason_to_row(run.reason),
+        **stop_request_to_row(run.stop_request),
+    }
+
+
+def run_to_row(run: Run) -> dict[str, Value]:
+    """Give all columns of a run."""
+    return {
+        **run_state_to_row(run),
+        "version": run.version,
+        "initiator_type": run.initiator.type,
+        "initiator_name": run.initiator.name,
+        "initiator_reason": run.initiator.reason,
+        "variables": _dump(dict(run.variables)),
+        "request_id": run.request_id,
+        "created_at": to_ms(run.created_at),
+    }
+
+
+def task_run_of(row: Row) -> TaskRun:
+    """Read a row of `task_runs`."""
+    return TaskRun(
+        namespace=NamespaceId(row["namespace"]),
+        pipeline=PipelineId(row["pipeline"]),
+        run=RunId(row["run"]),
+        id=TaskId(row["id"]),
+        state=TaskState(row["state"]),
+        reason=_reason_of(row),
+        attempt=row["attempt"],
+        engine=row["engine"],
+        exit_code=row["exit_code"],
+        created_at=from_ms(row["created_at"]),
+        started_at=maybe_from_ms(row["started_at"]),
+        ended_at=maybe_from_ms(row["ended_at"]),
+        stop_request=_stop_request_of(row),
+        logs_expired=bool(row["logs_expired"]),
+        logs_removed=bool(row["logs_removed"]),
+    )
+
+
+def task_run_to_row(task_run: TaskRun) -> dict[str, Value]:
+    """Give all columns of a task run."""
+    return {
+        "namespace": task_run.namespace,
+        "pipeline": task_run.pipeline,
+        "run": task_run.run,
+        "id": task_run.id,
+        "state": task_run.state,
+        "attempt": task_run.attempt,
+        "engine": task_run.engine,
+        "exit_code": task_run.exit_code,
+        "created_at": to_ms(task_run.created_at),
+        "started_at": maybe_to_ms(task_run.started_at),
+        "ended_at": maybe_to_ms(task_run.ended_at),
+        "logs_expired": task_run.logs_expired,
+        "logs_removed": task_run.logs_removed,
+        **_reason_to_row(task_run.reason),
+        **stop_request_to_row(task_run.stop_request),
+    }
+
+
+def _reason_of(row: Row) -> Reason | None:
+    code = row["reason_code"]
+    return None if code is None else Reason(code=ReasonCode(code), description=row["reason_description"])
+
+
+def _reason_to_row(reason: Reason | None) -> dict[str, Value]:
+    if reason is None:
+        return {"reason_code": None, "reason_description": ""}
+    return {"reason_code": reason.code, "reason_description": reason.description}
+
+
+def _stop_request_of(row: Row) -> StopRequest | None:
+    at = row["stop_at"]
+    return None if at is None else StopRequest(at=from_ms(at), force=bool(row["stop_force"]))
+
+
+def stop_request_to_row(request: StopRequest | None) -> dict[str, Value]:
+    """Give the columns of a stop request, for runs and task runs alike."""
+    if request is None:
+        return {"stop_at": None, "stop_force": False}
+    return {"stop_at": to_ms(request.at), "stop_force": request.force}
+
+
+def event_to_row(event: Event) -> tuple[str, Value, Value, Value, str]:
+    """Give an event's kind, namespace, pipeline and run (None where it has none), and its details as JSON."""
+    details = event.details()
+    return (
+        event.kind,
+        details.get("namespace_id"),
+        details.get("pipeline_id"),
+        details.get("run_id"),
+        _dump(details),
+    )
+
+
+def envelope_of(row: Row) -> Envelope:
+    """Read a row of `journal`; an event that this version does not know becomes a `RawEvent`."""
+    details = json.loads(row["details"])
+    found = EVENT_CLASSES.get(row["kind"])
+    event = (
+        found(**details)
+        if found and _FIELD_NAMES[row["kind"]] == details.keys()
+        else RawEvent(kind=row["kind"], recorded=details)
+    )
+    return Envelope(id=EventId(row["id"]), at=from_ms(row["at"]), event=event)
+
+
+def _dump(value: Mapping[str, object] | list[dict[str, object]]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

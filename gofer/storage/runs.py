@@ -1,0 +1,164 @@
+"""Runs in the database; their task runs come from `gofer.storage.task_runs`."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from gofer.core.errors import FailedPrecondition, NotFound
+from gofer.core.ids import PipelineKey, RunId, RunKey
+from gofer.core.run import Run, StopRequest
+from gofer.sqlite import Connection
+from gofer.storage.page import Listed, Page, cut
+from gofer.storage.rows import run_key_of, run_of, run_state_to_row, run_to_row, stop_request_to_row, to_ms
+from gofer.storage.task_runs import TaskRunRepository
+
+_NEXT_ID: Final = """
+    INSERT INTO run_counters (namespace, pipeline, last_run) VALUES (?, ?, 1)
+    ON CONFLICT (namespace, pipeline) DO UPDATE SET last_run = last_run + 1 RETURNING last_run
+"""
+_INSERT: Final = """
+    INSERT INTO runs
+    (namespace, pipeline, id, version, state, reason_code, reason_description,
+     initiator_type, initiator_name, initiator_reason, variables, request_id,
+     created_at, admitted_at, ended_at, stop_at, stop_force, objects_expired, revision)
+    VALUES
+    (:namespace, :pipeline, :id, :version, :state, :reason_code, :reason_description,
+     :initiator_type, :initiator_name, :initiator_reason, :variables, :request_id,
+     :created_at, :admitted_at, :ended_at, :stop_at, :stop_force, :objects_expired, :revision)
+"""
+_FIND: Final = "SELECT * FROM runs WHERE namespace = ? AND pipeline = ? AND id = ?"
+_LIST: Final = """
+    SELECT * FROM runs
+    WHERE namespace = :namespace AND pipeline = :pipeline AND (:before IS NULL OR id < :before)
+    ORDER BY id DESC LIMIT :limit OFFSET :offset
+"""
+_FIND_BY_REQUEST: Final = """
+    SELECT * FROM runs
+    WHERE namespace = ? AND pipeline = ? AND request_id = ? AND request_id <> '' AND created_at >= ?
+    ORDER BY id DESC LIMIT 1
+"""
+_QUEUED: Final = """
+    SELECT namespace, pipeline, id FROM runs INDEXED BY runs_queued WHERE state = 'PENDING' ORDER BY place
+"""
+_LIVE: Final = "SELECT namespace, pipeline, id FROM runs INDEXED BY runs_live WHERE state = 'RUNNING' ORDER BY place"
+_UNFINISHED: Final = """
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
+    UNION ALL
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING'
+    ORDER BY id
+"""
+# A stop request is never taken back: whoever stores a run may not have seen one that came in meanwhile.
+_UPDATE: Final = """
+    UPDATE runs SET
+        state = :state, reason_code = :reason_code, reason_description = :reason_description,
+        admitted_at = :admitted_at, ended_at = :ended_at, objects_expired = :objects_expired,
+        stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force),
+        revision = :revision + 1
+    WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id AND revision = :revision
+"""
+_STOP: Final = """
+    UPDATE runs SET stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force)
+    WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id
+"""
+
+
+class StaleRevision(FailedPrecondition):
+    """The stored run is not the one any more that the change was made from; load it and decide again."""
+
+
+class RunRepository(TaskRunRepository):
+    """The runs and their task runs, on one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def next_run_id(self, key: PipelineKey) -> RunId:
+        """Take the pipeline's next run id, counted from 1; it goes on where the pipeline was deleted and made again."""
+        row = self._connection.execute(_NEXT_ID, (key.namespace, key.pipeline)).fetchone()
+        return RunId(row["last_run"])
+
+    def insert_run(self, run: Run) -> Run:
+        """Store a new run and give it back. Raises `AlreadyExists`, `FailedPrecondition` for an unknown version."""
+        self._connection.execute(_INSERT, run_to_row(run))
+        return run
+
+    def find_run(self, key: RunKey) -> Run | None:
+        """Give the run, or None where there is none."""
+        row = self._connection.execute(_FIND, (key.namespace, key.pipeline, key.run)).fetchone()
+        return None if row is None else run_of(row)
+
+    def get_run(self, key: RunKey) -> Run:
+        """Give the run. Raises `NotFound`."""
+        found = self.find_run(key)
+        if found is None:
+            raise _not_found(key)
+        return found
+
+    def list_runs(self, key: PipelineKey, page: Page) -> Listed[Run]:
+        """Give a pipeline's runs, newest first."""
+        (before,) = page.after((int,)) or (None,)
+        rows = self._connection.execute(
+            _LIST,
+            {
+                "namespace": key.namespace,
+                "pipeline": key.pipeline,
+                "before": before,
+                "limit": page.size + 1,
+                "offset": page.offset,
+            },
+        )
+        return cut([run_of(row) for row in rows], page, lambda last: (last.id,))
+
+    def find_by_request(self, key: PipelineKey, request_id: str, since: datetime) -> Run | None:
+        """Give the newest run that this request made at or after `since`; None for the empty request id."""
+        row = self._connection.execute(
+            _FIND_BY_REQUEST, (key.namespace, key.pipeline, request_id, to_ms(since))
+        ).fetchone()
+        return None if row is None else run_of(row)
+
+    def queued(self) -> list[RunKey]:
+        """Give every run that waits for admission, in the order in which they came."""
+        return [run_key_of(row) for row in self._connection.execute(_QUEUED)]
+
+    def live(self) -> list[RunKey]:
+        """Give every run that was admitted and has not ended, in the order in which they came."""
+        return [run_key_of(row) for row in self._connection.execute(_LIVE)]
+
+    def unfinished_of(self, key: PipelineKey) -> list[Run]:
+        """Give a pipeline's runs that have not ended, oldest first."""
+        rows = self._connection.execute(_UNFINISHED, {"namespace": key.namespace, "pipeline": key.pipeline})
+        return [run_of(row) for row in rows]
+
+    def update_run(self, run: Run) -> Run:
+        """Store what has changed of a run, and give it back with its new revision.
+
+        A stop request that is stored stays, whatever `run` says of it. Raises `StaleRevision` where the stored
+        revision is not the run's, and `NotFound`.
+        """
+        if self._connection.execute(_UPDATE, run_state_to_row(run)).rowcount == 0:
+            stored = self.get_run(run.key)
+            raise StaleRevision(
+                f"run {run.key} was changed meanwhile (revision {stored.revision}, not {run.revision})",
+                run=str(run.key),
+                revision=stored.revision,
+            )
+        return replace(run, revision=run.revision + 1)
+
+    def set_run_stop_request(self, key: RunKey, request: StopRequest) -> None:
+        """Store that a user wants the run to end; the revision stays, so that whoever drives the run may go on.
+
+        The time of the first request stays, and `force` once asked for. Raises `NotFound`.
+        """
+        values = {"namespace": key.namespace, "pipeline": key.pipeline, "id": key.run, **stop_request_to_row(request)}
+        if self._connection.execute(_STOP, values).rowcount == 0:
+            raise _not_found(key)
+
+
+def _not_found(key: RunKey) -> NotFound:
+    return NotFound(
+        f"there is no run {key.run} of pipeline {key.of_pipeline}; `gofer run list {key.pipeline}` shows its runs",
+        namespace=key.namespace,
+        pipeline=key.pipeline,
+        run=key.run,
+    )

@@ -1,0 +1,119 @@
+"""Task runs in the database."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from gofer.core.errors import NotFound
+from gofer.core.ids import RunKey, TaskId, TaskRunKey
+from gofer.core.run import StopRequest, TaskRun
+from gofer.sqlite import Connection
+from gofer.storage.page import Listed, Page, cut
+from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row, to_ms
+
+# A stop request is never taken back: whoever stores a task run may not have seen one that came in meanwhile.
+_UPSERT: Final = """
+    INSERT INTO task_runs
+    (namespace, pipeline, run, id, state, reason_code, reason_description, attempt, engine, exit_code,
+     created_at, started_at, ended_at, stop_at, stop_force, logs_expired, logs_removed)
+    VALUES
+    (:namespace, :pipeline, :run, :id, :state, :reason_code, :reason_description, :attempt, :engine, :exit_code,
+     :created_at, :started_at, :ended_at, :stop_at, :stop_force, :logs_expired, :logs_removed)
+    ON CONFLICT (namespace, pipeline, run, id) DO UPDATE SET
+        state = excluded.state, reason_code = excluded.reason_code, reason_description = excluded.reason_description,
+        attempt = excluded.attempt, engine = excluded.engine, exit_code = excluded.exit_code,
+        started_at = excluded.started_at, ended_at = excluded.ended_at,
+        stop_at = coalesce(stop_at, excluded.stop_at), stop_force = max(stop_force, excluded.stop_force),
+        logs_expired = excluded.logs_expired, logs_removed = excluded.logs_removed
+"""
+_FIND: Final = "SELECT * FROM task_runs WHERE namespace = ? AND pipeline = ? AND run = ? AND id = ?"
+_ALL: Final = "SELECT * FROM task_runs WHERE namespace = ? AND pipeline = ? AND run = ?"
+_LIST: Final = """
+    SELECT * FROM task_runs
+    WHERE namespace = :namespace AND pipeline = :pipeline AND run = :run
+    AND (coalesce(started_at, 0), id) > (:started_at, :id)
+    ORDER BY coalesce(started_at, 0), id LIMIT :limit OFFSET :offset
+"""
+_STOP: Final = """
+    UPDATE task_runs SET stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force)
+    WHERE namespace = :namespace AND pipeline = :pipeline AND run = :run AND id = :id
+"""
+_BEFORE_ALL: Final = -(2**63)
+
+
+class TaskRunRepository:
+    """The task runs, on one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def upsert_task_runs(self, task_runs: Iterable[TaskRun]) -> None:
+        """Store new task runs, and what has changed of others. A stop request that is stored stays.
+
+        Raises `FailedPrecondition` where a run does not exist.
+        """
+        self._connection.executemany(_UPSERT, [task_run_to_row(task_run) for task_run in task_runs])
+
+    def find_task_run(self, key: TaskRunKey) -> TaskRun | None:
+        """Give the task run, or None where there is none."""
+        row = self._connection.execute(_FIND, (key.namespace, key.pipeline, key.run, key.task)).fetchone()
+        return None if row is None else task_run_of(row)
+
+    def get_task_run(self, key: TaskRunKey) -> TaskRun:
+        """Give the task run. Raises `NotFound`."""
+        found = self.find_task_run(key)
+        if found is None:
+            raise _not_found(key)
+        return found
+
+    def list_task_runs(self, key: RunKey, page: Page) -> Listed[TaskRun]:
+        """Give a run's task runs by the time of their start, those that have not started first, ties by id."""
+        started_at, last = page.after((int, str)) or (_BEFORE_ALL, "")
+        rows = self._connection.execute(
+            _LIST,
+            {
+                "namespace": key.namespace,
+                "pipeline": key.pipeline,
+                "run": key.run,
+                "started_at": started_at,
+                "id": last,
+                "limit": page.size + 1,
+                "offset": page.offset,
+            },
+        )
+        return cut([task_run_of(row) for row in rows], page, _place_of)
+
+    def all_task_runs(self, key: RunKey) -> dict[TaskId, TaskRun]:
+        """Give all task runs of a run; empty before its admission."""
+        rows = self._connection.execute(_ALL, (key.namespace, key.pipeline, key.run))
+        found = [task_run_of(row) for row in rows]
+        return {task_run.id: task_run for task_run in found}
+
+    def set_task_stop_request(self, key: TaskRunKey, request: StopRequest) -> None:
+        """Store that a user wants the task run to end.
+
+        The time of the first request stays, and `force` once asked for. Raises `NotFound`.
+        """
+        values = {
+            "namespace": key.namespace,
+            "pipeline": key.pipeline,
+            "run": key.run,
+            "id": key.task,
+            **stop_request_to_row(request),
+        }
+        if self._connection.execute(_STOP, values).rowcount == 0:
+            raise _not_found(key)
+
+
+def _place_of(task_run: TaskRun) -> tuple[int, str]:
+    return (0 if task_run.started_at is None else to_ms(task_run.started_at), task_run.id)
+
+
+def _not_found(key: TaskRunKey) -> NotFound:
+    return NotFound(
+        f"run {key.of_run} has no task run {key.task!r}; "
+        f"`gofer taskrun list {key.pipeline} {key.run}` shows its task runs",
+        namespace=key.namespace,
+        pipeline=key.pipeline,
+        run=key.run,
+        task=key.task,
+    )

@@ -1,0 +1,33 @@
+"""The unit of work: everything that one transaction reads, changes and tells."""
+
+from datetime import datetime
+
+from gofer.core.events import Envelope, Event
+from gofer.sqlite import Connection
+from gofer.storage.journal import JournalRepository
+from gofer.storage.meta import MetaRepository
+from gofer.storage.namespaces import NamespaceRepository
+from gofer.storage.pipelines import PipelineRepository
+from gofer.storage.rows import from_ms, to_ms
+from gofer.storage.runs import RunRepository
+
+
+class Unit:
+    """The repositories on one transaction, and its one time.
+
+    `recorded` holds the events of the transaction in their order; they are published once it is committed.
+    """
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        """Fix the time, to the millisecond: what a unit returns equals what it stores."""
+        self.now = from_ms(to_ms(now))
+        self.recorded: list[Envelope] = []
+        self.namespaces = NamespaceRepository(connection)
+        self.pipelines = PipelineRepository(connection)
+        self.runs = RunRepository(connection)
+        self.journal = JournalRepository(connection)
+        self.meta = MetaRepository(connection)
+
+    def record(self, event: Event) -> None:
+        """Store an event in this transaction, to be published after its commit."""
+        self.recorded.append(self.journal.append(event, self.now))
