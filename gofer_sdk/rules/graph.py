@@ -32,17 +32,9 @@ def find_graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> Iterator[
     for task_id, needed in parents.items():
         for parent in needed:
             if parent not in parents:
-                yield (
-                    task_id,
-                    f"task {quoted(task_id)} depends on {quoted(parent)}, which is no task of this pipeline: "
-                    "add that task or remove the dependency",
-                )
+                yield task_id, _unknown_parent(task_id, parent)
     for cycle in find_cycles(parents.items()):
-        yield (
-            cycle[0],
-            f"tasks wait for each other in a circle, so that none could start: {spell_cycle(cycle)}: "
-            "remove one of these dependencies",
-        )
+        yield cycle[0], _endless_wait(cycle)
 
 
 def find_cycles(tasks: Iterable[tuple[str, Collection[str]]]) -> Iterator[tuple[str, ...]]:
@@ -67,6 +59,20 @@ def spell_cycle(cycle: Sequence[str]) -> str:
         return " -> ".join((*cycle, cycle[0]))
     half = _SPELLED_LIMIT // 2
     return " -> ".join((*cycle[:half], f"({left_out:,} more)", *cycle[-half:], cycle[0]))
+
+
+def _unknown_parent(task_id: str, parent: str) -> str:
+    return (
+        f"task {quoted(task_id)} depends on {quoted(parent)}, which is no task of this pipeline: "
+        "add that task or remove the dependency"
+    )
+
+
+def _endless_wait(cycle: Sequence[str]) -> str:
+    return (
+        f"tasks wait for each other in a circle, so that none could start: {spell_cycle(cycle)}: "
+        "remove one of these dependencies"
+    )
 
 
 def _circle_of(group: Sequence[int], parents: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -1,0 +1,60 @@
+"""Read a pipeline's message: as bytes of protobuf or as its JSON."""
+
+import json
+from typing import NoReturn
+
+from gofer_sdk._proto import proto
+
+
+class MessageFault(ValueError):
+    """The bytes are no pipeline; the text says why."""
+
+
+def decode_config(data: bytes) -> proto.UserPipelineConfig:
+    """Read a message, binary or JSON; JSON is what begins with `{` (white space aside), which no binary one does.
+
+    Raises:
+        MessageFault: it is neither, or it names no pipeline.
+
+    """
+    if not data.strip():
+        raise MessageFault("it is empty")
+    config = _from_json(data) if data.lstrip().startswith(b"{") else _from_binary(data)
+    if not config.id:
+        raise MessageFault("it is no pipeline: there is no id in it")
+    return config
+
+
+def _from_binary(data: bytes) -> proto.UserPipelineConfig:
+    try:
+        return proto.UserPipelineConfig.parse(data)
+    except (ValueError, EOFError, TypeError, NotImplementedError) as error:
+        raise MessageFault(f"it is no message of protobuf, and no JSON either: {error}") from error
+
+
+def _from_json(data: bytes) -> proto.UserPipelineConfig:
+    try:
+        tree = json.loads(
+            data, object_pairs_hook=_without_duplicates, parse_float=_no_decimals, parse_constant=_no_decimals
+        )
+        config = proto.UserPipelineConfig.from_dict(tree)
+        # A text where a number belongs, and the like, shows only here.
+        bytes(config)
+    except KeyError as error:
+        raise MessageFault(f"its JSON does not fit: {error.args[0]}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MessageFault(f"its JSON does not fit: {error}") from error
+    return config
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise MessageFault(f"the name {repeated!r} is there twice in one object of its JSON")
+    return found
+
+
+def _no_decimals(text: str) -> NoReturn:
+    raise MessageFault(f"{text} is no whole number")

@@ -1,0 +1,145 @@
+"""Programs are run with their errors shown, and end with their call."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gofer_sdk._proto import proto
+from gofer_sdk.pipeline.program import MAX_MESSAGE_BYTES, ProgramFailed, run_program
+from gofer_sdk.pipeline.source import Language, ProgramSource, SourceFault
+
+Tool = Callable[[str, str], None]
+
+
+def python(folder: Path, text: str) -> ProgramSource:
+    """Make a Python source."""
+    file = folder / "pipeline.py"
+    file.write_text(text)
+    return ProgramSource(language=Language.PYTHON, folder=folder, file=file)
+
+
+def quiet(_line: str) -> None:
+    """Take a line and leave it."""
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
+    """Put made-up build tools before all others on PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def make(name: str, script: str) -> None:
+        file = folder / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+    return make
+
+
+async def test_the_errors_of_a_program_are_shown_line_by_line(tmp_path: Path) -> None:
+    source = python(
+        tmp_path,
+        "import sys\nfrom gofer_sdk.pipeline import Pipeline\n"
+        "print('one\\r', file=sys.stderr)\nprint('tw\\N{LATIN SMALL LETTER O}', end='', file=sys.stderr)\n"
+        "p = Pipeline(id='nightly', tasks=[])\n",
+    )
+    lines: list[str] = []
+
+    data = await run_program(source, on_line=lines.append)
+
+    assert lines == ["one", "two"]
+    assert proto.UserPipelineConfig.parse(data).id == "nightly"
+
+
+async def test_a_failure_keeps_the_last_lines_and_the_command_to_repeat(tmp_path: Path) -> None:
+    source = python(tmp_path, "import sys\nfor n in range(40): print(n, file=sys.stderr)\nsys.exit(3)\n")
+
+    with pytest.raises(ProgramFailed) as failed:
+        await run_program(source, on_line=quiet)
+
+    assert failed.value.reason == "the program ended with the exit status 3"
+    assert failed.value.last_lines == tuple(str(number) for number in range(25, 40))
+    assert failed.value.command.startswith(f"cd {tmp_path} && ")
+    assert failed.value.command.endswith(f"gofer_sdk.pipeline.load {tmp_path / 'pipeline.py'}")
+
+
+async def test_a_program_in_go_is_built_in_a_private_folder_and_run_in_its_own(tmp_path: Path, tool: Tool) -> None:
+    tool("go", 'echo "building $*" >&2; printf "#!/bin/sh\\npwd; echo made\\n" > "$3"; chmod +x "$3"')
+    source = ProgramSource(language=Language.GO, folder=tmp_path, file=tmp_path / "go.mod")
+    lines: list[str] = []
+
+    data = await run_program(source, on_line=lines.append)
+
+    (line,) = lines
+    built = Path(line.split()[3])
+    assert line.startswith("building build -o ")
+    assert not built.is_relative_to(tmp_path)
+    assert not built.parent.exists()
+    assert data.decode().split() == [str(tmp_path), "made"]
+
+
+async def test_a_build_that_fails_ends_it(tmp_path: Path, tool: Tool) -> None:
+    tool("go", "echo syntax error >&2; exit 2")
+    source = ProgramSource(language=Language.GO, folder=tmp_path, file=tmp_path / "go.mod")
+
+    with pytest.raises(ProgramFailed) as failed:
+        await run_program(source, on_line=quiet)
+
+    assert failed.value.last_lines == ("syntax error",)
+    assert "go build" in failed.value.command
+
+
+async def test_a_program_in_rust_is_run_by_cargo(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", 'printf %s "$*"')
+    source = ProgramSource(language=Language.RUST, folder=tmp_path, file=tmp_path / "Cargo.toml")
+
+    data = await run_program(source, on_line=quiet)
+
+    assert data.decode() == f"run --manifest-path={tmp_path}/Cargo.toml"
+
+
+async def test_a_language_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = ProgramSource(language=Language.RUST, folder=tmp_path, file=tmp_path / "Cargo.toml")
+
+    with pytest.raises(SourceFault, match="cargo is not installed"):
+        await run_program(source, on_line=quiet)
+
+
+async def test_a_program_that_writes_without_end_is_refused(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", f"head -c {MAX_MESSAGE_BYTES + 1} /dev/zero")
+    source = ProgramSource(language=Language.RUST, folder=tmp_path, file=tmp_path / "Cargo.toml")
+
+    with pytest.raises(ProgramFailed, match="64 MiB"):
+        await run_program(source, on_line=quiet)
+
+
+async def test_a_cancelled_call_ends_the_program(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "echo $$ >&2; exec sleep 600")
+    source = ProgramSource(language=Language.RUST, folder=tmp_path, file=tmp_path / "Cargo.toml")
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run_program(source, on_line=lambda line: started.set_result(int(line))))
+        pid = await started
+        running.cancel()
+
+    assert running.cancelled()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_line_without_end_is_cut(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "head -c 1000000 /dev/zero | tr '\\0' x >&2")
+    source = ProgramSource(language=Language.RUST, folder=tmp_path, file=tmp_path / "Cargo.toml")
+    lines: list[str] = []
+
+    await run_program(source, on_line=lines.append)
+
+    assert "".join(lines) == "x" * 1_000_000
+    assert max(map(len, lines)) < 200_000
