@@ -1,0 +1,122 @@
+"""The sessions, each named by what it proves. `./dev nox -l` lists them; `./dev test` runs those tagged "test".
+
+All but `package` run in the one environment that `./dev` makes, so that what is tested is what is locked.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+WORK = ROOT / ".dev"
+CODE = ("gofer", "gofer_sdk", "gofer_extensions")
+SCRIPTS = ("dev", "dev.d/demo", "dev.d/docker", "dev.d/environment", "dev.d/lock", "dev.d/test", ".ci/run")
+
+nox.options.default_venv_backend = "none"
+nox.needs_version = ">=2026.10"
+
+
+def pytest(session: nox.Session, folder: str, *arguments: str) -> None:
+    """Run the tests of one folder; a folder that is not there yet is said, an empty one fails."""
+    if not (ROOT / folder).is_dir():
+        session.warn(f"nothing yet: there is no {folder}")
+        return
+    session.run("python", "-m", "pytest", folder, *arguments, *session.posargs)
+
+
+@nox.session(tags=["test"])
+def lint(session: nox.Session) -> None:
+    """The rules hold, the formatter would change nothing, and the shell scripts parse."""
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check", "--quiet")
+    for script in SCRIPTS:
+        if (ROOT / script).exists():
+            session.run("sh", "-n", script, silent=True)
+    session.run("python", "-m", "tests.architecture.figures")
+
+
+@nox.session(tags=["test"])
+def types(session: nox.Session) -> None:
+    """Every value has the type that its reader expects."""
+    session.run("mypy")
+
+
+@nox.session(tags=["test"])
+def imports(session: nox.Session) -> None:
+    """Imports go one way, and the code keeps to its limits."""
+    session.run("lint-imports", "--no-logo", "--cache-dir", str(WORK / "import-linter"))
+    pytest(session, "tests/architecture")
+
+
+@nox.session(tags=["test"])
+def proto(session: nox.Session) -> None:
+    """The generated code is what the protos say."""
+    session.run("python", "protos/generate.py", "--check")
+
+
+@nox.session(tags=["test"])
+def unit(session: nox.Session) -> None:
+    """Each part does what it promises."""
+    pytest(session, "tests/unit")
+
+
+@nox.session(tags=["test"])
+def service(session: nox.Session) -> None:
+    """The API does what it promises, in one process with memory engines."""
+    pytest(session, "tests/service")
+
+
+@nox.session(tags=["test"])
+def conformance(session: nox.Session) -> None:
+    """Every engine keeps the contract of its Protocol."""
+    pytest(session, "tests/conformance")
+
+
+@nox.session(tags=["test"])
+def integration(session: nox.Session) -> None:
+    """The whole works: real sockets, real containers, real kills."""
+    pytest(session, "tests/integration")
+
+
+@nox.session(tags=["test"])
+def docs(session: nox.Session) -> None:
+    """The documentation builds without a warning."""
+    session.run("mkdocs", "build", "--quiet", "--strict", "-f", "docs/mkdocs.yml", "-d", str(WORK / "site"))
+
+
+@nox.session(tags=["test"], venv_backend="venv")
+def package(session: nox.Session) -> None:
+    """The built wheel works where there is no source."""
+    output = WORK / "dist"
+    shutil.rmtree(output, ignore_errors=True)
+    workshop = os.environ.get("VIRTUAL_ENV", str(ROOT / ".venv"))
+    session.run(
+        f"{workshop}/bin/python", "-m", "build", "--no-isolation", "--outdir", str(output), external=True, silent=True
+    )
+    (wheel,) = output.glob("*.whl")
+    session.install("--quiet", "--require-hashes", "-r", "locks/runtime.txt")
+    session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
+    session.chdir(session.create_tmp())
+    session.run("gofer", "--help", silent=True)
+    session.run("python", "-m", "gofer", "--version")
+    session.run("python", str(ROOT / ".ci/check_installed.py"))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Broken input is refused, however it is broken (long)."""
+    pytest(session, "tests/fuzz", "--timeout=0")
+
+
+@nox.session
+def torture(session: nox.Session) -> None:
+    """Nothing is lost or done twice, whatever is killed and however often (long)."""
+    pytest(session, "tests/torture", "--timeout=0")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What it costs, beside the floors of the same run."""
+    pytest(session, "tests/benchmarks", "--timeout=0", "--capture=no")

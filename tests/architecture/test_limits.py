@@ -1,0 +1,92 @@
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.source import PACKAGES, functions, modules
+
+EVERYTHING = (*PACKAGES, "protos", "tests", "examples")
+
+# The boundaries at which anything at all may have gone wrong, and is logged or told once.
+MAY_CATCH_EVERYTHING = {
+    "gofer/api/gateway.py",
+    "gofer/cli/aio.py",
+    "gofer/workers/extension_supervisor.py",
+    "gofer/workers/pruner.py",
+    "gofer/workers/run_actor.py",
+}
+MOST_BROAD_HANDLERS = 6
+
+# Where a heavy import waits for its first use.
+MAY_IMPORT_IN_FUNCTIONS = ("gofer/cli/", "gofer_sdk/hcl.py", "gofer_sdk/__init__.py")
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    assert [] == [f"{m.path}: {m.line_count} lines" for m in modules(*EVERYTHING) if m.line_count > 400]
+
+
+def test_no_function_is_longer_than_40_lines() -> None:
+    assert [] == [f"{f}: {f.line_count} lines" for f in functions(*EVERYTHING) if f.line_count > 40]
+
+
+def test_no_function_takes_more_than_six_parameters() -> None:
+    assert [] == [f"{f}: {f.parameter_count} parameters" for f in functions(*EVERYTHING) if f.parameter_count > 6]
+
+
+def test_no_function_nests_deeper_than_three() -> None:
+    assert [] == [f"{f}: nested {f.nesting} deep" for f in functions(*EVERYTHING) if f.nesting > 3]
+
+
+def test_every_task_has_a_group_and_a_name() -> None:
+    assert [] == list(_orphan_tasks())
+
+
+def _orphan_tasks() -> Iterator[str]:
+    for module in modules(*PACKAGES):
+        for node in ast.walk(module.tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner = ast.unparse(node.func.value)
+            where = f"{module.path}:{node.lineno} {owner}.{node.func.attr}"
+            if node.func.attr == "ensure_future":
+                yield where
+            elif node.func.attr == "create_task":
+                if module.path != "gofer/lifecycle.py" and (owner == "asyncio" or "loop" in owner):
+                    yield f"{where}: outside a group"
+                if not any(keyword.arg == "name" for keyword in node.keywords):
+                    yield f"{where}: without a name"
+
+
+def test_everything_is_caught_at_the_known_boundaries_only() -> None:
+    handlers = list(_broad_handlers())
+
+    assert [] == [place for path, place in handlers if path not in MAY_CATCH_EVERYTHING]
+    assert len(handlers) <= MOST_BROAD_HANDLERS, handlers
+
+
+def _broad_handlers() -> Iterator[tuple[str, str]]:
+    """Handlers of Exception or more that go on afterwards; one that ends in `raise` hides nothing."""
+    for module in modules(*PACKAGES):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node):
+                yield module.path, f"{module.path}:{node.lineno}"
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    return any(isinstance(n, ast.Name) and n.id in {"Exception", "BaseException"} for n in ast.walk(handler.type))
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_imports_stand_at_the_top_of_their_module() -> None:
+    late = [
+        f"{function}: line {node.lineno}"
+        for function in functions(*PACKAGES)
+        for node in ast.walk(function.node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and not function.path.startswith(MAY_IMPORT_IN_FUNCTIONS)
+    ]
+
+    assert [] == late
