@@ -55,7 +55,7 @@ from gofer.core.outcome import (
     task_run_completed,
     unmet_requirement,
 )
-from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, StopRequest, TaskRun, TaskState
+from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, StopRequest, TaskRun, TaskState, stronger
 from gofer.core.step import (
     Admitted,
     AdoptTask,
@@ -237,7 +237,7 @@ class _Draft:
         if run.reason is not None and not (request is not None and request.force):
             return
         verdict = run.reason or reason
-        self._now.run = replace(run, reason=verdict, stop_request=_stronger(run.stop_request, request))
+        self._now.run = replace(run, reason=verdict, stop_request=stronger(run.stop_request, request))
         if run.state is RunState.PENDING:
             state = RunState.CANCELLED if cause is CancelRequested else RunState.FAILED
             self._end_run(state, verdict, cause=cause)
@@ -331,7 +331,7 @@ class _Draft:
     def _stop_task(self, task_run: TaskRun, cause: type[Signal], reason: Reason, request: StopRequest | None) -> None:
         check_task(task_run, cause)
         why = reason if task_run.stop_request is None else CANCELLED_TASK
-        asked = replace(task_run, stop_request=_stronger(task_run.stop_request, request))
+        asked = replace(task_run, stop_request=stronger(task_run.stop_request, request))
         match task_run.state:
             case TaskState.PENDING:
                 self._end(replace(asked, state=TaskState.CANCELLED, reason=why, ended_at=self._at), cause)
@@ -392,10 +392,3 @@ def _put(progress: Progress, task_run: TaskRun) -> None:
     progress.cancelled += task_run.state is TaskState.CANCELLED
     for child in progress.children[task_run.id]:
         progress.open_parents[child] -= 1
-
-
-def _stronger(stored: StopRequest | None, given: StopRequest | None) -> StopRequest | None:
-    """Keep the first request, unless a later one is by force and it is not."""
-    if stored is None or (given is not None and given.force and not stored.force):
-        return given
-    return stored

@@ -115,6 +115,13 @@ class StopRequest:
     force: bool
 
 
+def stronger(stored: StopRequest | None, given: StopRequest | None) -> StopRequest | None:
+    """Give the request that holds: the first one, unless a later one is by force and it is not."""
+    if stored is None or (given is not None and given.force and not stored.force):
+        return given
+    return stored
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation.
