@@ -63,7 +63,7 @@ class DeploymentRepository:
                 "pipeline": key.pipeline,
                 "before": before,
                 "limit": page.size + 1,
-                "offset": page.offset,
+                "offset": page.skip,
             },
         )
         return cut([deployment_of(row) for row in rows], page, lambda last: (last.id,))

@@ -38,7 +38,7 @@ class NamespaceRepository:
     def list(self, page: Page) -> Listed[Namespace]:
         """Give the namespaces by id, ascending."""
         (after,) = page.after((str,)) or ("",)
-        rows = self._connection.execute(_LIST, {"after": after, "limit": page.size + 1, "offset": page.offset})
+        rows = self._connection.execute(_LIST, {"after": after, "limit": page.size + 1, "offset": page.skip})
         return cut([namespace_of(row) for row in rows], page, lambda last: (last.id,))
 
     def insert(self, namespace: Namespace) -> None:

@@ -19,7 +19,10 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Which part of a list is wanted. `limit` 0, or one over `cap`, means the cap; `cursor` is one that a list gave."""
+    """Which part of a list is wanted.
+
+    `limit` 0, or one over `cap`, means the cap. `cursor` is one that a list gave, and beats `offset`.
+    """
 
     limit: int = 0
     offset: int = 0
@@ -27,14 +30,12 @@ class Page:
     cap: int = DEFAULT_CAP
 
     def __post_init__(self) -> None:
-        """Raise `InvalidInput` for negative numbers, and for an offset beside a cursor."""
+        """Raise `InvalidInput` for negative numbers."""
         faults = [
             f"{name} {value} is negative: use 0 or more"
             for name, value in (("limit", self.limit), ("offset", self.offset))
             if value < 0
         ]
-        if self.cursor and self.offset:
-            faults.append("offset and cursor are both given: a cursor already says where to go on")
         if faults:
             raise InvalidInput("; ".join(faults), faults=tuple(faults))
 
@@ -42,6 +43,11 @@ class Page:
     def size(self) -> int:
         """How many items the page has at most."""
         return self.limit if 0 < self.limit < self.cap else self.cap
+
+    @property
+    def skip(self) -> int:
+        """How many items come before the page, counted from the cursor or from the beginning."""
+        return 0 if self.cursor else self.offset
 
     def capped(self, cap: int) -> Self:
         """Give the same page under another cap."""

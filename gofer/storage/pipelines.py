@@ -83,7 +83,7 @@ class PipelineRepository(DeploymentRepository):
         """Give a namespace's pipelines by id, descending."""
         (before,) = page.after((str,)) or (None,)
         rows = self._connection.execute(
-            _LIST, {"namespace": namespace, "before": before, "limit": page.size + 1, "offset": page.offset}
+            _LIST, {"namespace": namespace, "before": before, "limit": page.size + 1, "offset": page.skip}
         )
         return cut([pipeline_of(row) for row in rows], page, lambda last: (last.id,))
 
@@ -142,7 +142,7 @@ class PipelineRepository(DeploymentRepository):
                 "pipeline": key.pipeline,
                 "before": before,
                 "limit": page.size + 1,
-                "offset": page.offset,
+                "offset": page.skip,
             },
         )
         return cut([config_of(row) for row in rows], page, lambda last: (last.version,))

@@ -105,7 +105,7 @@ class RunRepository(TaskRunRepository):
                 "pipeline": key.pipeline,
                 "before": before,
                 "limit": page.size + 1,
-                "offset": page.offset,
+                "offset": page.skip,
             },
         )
         return cut([run_of(row) for row in rows], page, lambda last: (last.id,))

@@ -77,7 +77,7 @@ class TaskRunRepository:
                 "started_at": started_at,
                 "id": last,
                 "limit": page.size + 1,
-                "offset": page.offset,
+                "offset": page.skip,
             },
         )
         return cut([task_run_of(row) for row in rows], page, _place_of)

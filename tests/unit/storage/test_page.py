@@ -27,9 +27,9 @@ def test_every_negative_number_is_named() -> None:
     assert refused.value.faults == ("limit -1 is negative: use 0 or more", "offset -5 is negative: use 0 or more")
 
 
-def test_an_offset_beside_a_cursor_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="offset and cursor"):
-        Page(offset=1, cursor="x")
+def test_a_cursor_beats_an_offset() -> None:
+    assert Page(offset=3).skip == 3
+    assert Page(offset=3, cursor="x").skip == 0
 
 
 def test_a_page_with_more_behind_it_ends_in_a_cursor_to_go_on_from() -> None:
