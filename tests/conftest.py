@@ -1,0 +1,123 @@
+"""What holds for every test: nothing is left behind, and tests on real containers say when they are left out."""
+
+import asyncio
+import gc
+import inspect
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+GRACE_SECONDS = 2.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Fail a test that leaves a thread running, or something unclosed.
+
+    Set up before any event loop and so torn down after it. What is unclosed warns when it is collected, and warnings
+    are errors.
+    """
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in left:
+        thread.join(GRACE_SECONDS)
+    alive = [thread.name for thread in left if thread.is_alive()]
+    assert alive == [], f"threads left running: {alive}"
+
+
+@pytest.fixture(autouse=True)
+def no_task_left(request: pytest.FixtureRequest, nothing_left_open: None) -> None:
+    """Fail a test whose event loop still has work after everything was torn down."""
+    function = getattr(request.node, "obj", None)
+    if inspect.iscoroutinefunction(inspect.unwrap(function)) if function else False:
+        request.getfixturevalue("_task_watch")
+
+
+@pytest.fixture
+async def _task_watch() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        # A connection that is closing may need a few turns of the loop; whatever ends by itself is fine.
+        _, left = await asyncio.wait(left, timeout=GRACE_SECONDS)
+    assert sorted(task.get_name() for task in left) == [], f"tasks left running: {left}"
+
+
+def pytest_collection_finish() -> None:
+    # What modules hold for ever needs no look at in the collection after each test: 40 ms become 1.
+    gc.collect()
+    gc.freeze()
+
+
+# ---------------------------------------------------------------- tests on real containers
+
+
+def _docker_is_wanted() -> bool:
+    """Whether tests marked `docker` run: as GOFER_TEST_DOCKER says, or if a daemon answers."""
+    wish = os.environ.get("GOFER_TEST_DOCKER", "")
+    return wish == "1" if wish else _docker_answers()
+
+
+def _docker_answers() -> bool:
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        try:
+            connection.connect(host.removeprefix("unix://"))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("docker")]
+    if not marked:
+        return
+    if not _docker_is_wanted():
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in set(marked)]
+        config.stash[LEFT_OUT] = len(marked)
+    elif not _docker_answers():
+        pytest.exit("GOFER_TEST_DOCKER=1, but no Docker answers: './dev docker' makes one", returncode=3)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    count = config.stash.get(LEFT_OUT, 0)
+    if count:
+        terminalreporter.write_line(f"left out: {count} tests on real containers; './dev docker' makes one for them")
+
+
+# ---------------------------------------------------------------- the closing line, kept for the end of ./dev test
+
+STARTED = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STARTED] = time.monotonic()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    target = os.environ.get("GOFER_TEST_CLOSING")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if not target or not isinstance(reporter, pytest.TerminalReporter):
+        return
+    parts, _ = reporter.build_summary_stats_line()
+    outcome = ", ".join(text for text, _ in parts)
+    seconds = time.monotonic() - config.stash[STARTED]
+    with Path(target).open("a") as closing:
+        closing.write(f"{' '.join(config.args)}: {outcome} in {seconds:.1f} s\n")
