@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - a factory passes on whatever fields a test names; their class checks them
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +28,7 @@ from gofer.core.pipeline import (
     Requirement,
     Task,
 )
-from gofer.core.run import Initiator, InitiatorType, Run, RunState, TaskRun, TaskState
+from gofer.core.run import Initiator, InitiatorType, Plan, Progress, Run, RunState, TaskRun, TaskState
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 NAMESPACE = NamespaceId("default")
@@ -66,12 +67,29 @@ def make_task(name: str = "hello", **changes: Any) -> Task:
     return Task(**({"id": TaskId(name), "image": "busybox:latest"} | changes))
 
 
-def make_tasks(graph: Mapping[str, Sequence[str]]) -> tuple[Task, ...]:
-    """Make one task per entry of task -> parents, each parent wanted SUCCESSFUL."""
-    return tuple(
-        make_task(name, depends_on={TaskId(parent): Requirement.SUCCESS for parent in parents})
-        for name, parents in graph.items()
-    )
+def make_tasks(graph: Mapping[str, Sequence[str] | Mapping[str, Requirement]]) -> tuple[Task, ...]:
+    """Make one task per entry of task -> parents; a parent without a requirement is wanted SUCCESSFUL."""
+    return tuple(make_task(name, depends_on=_needs(parents)) for name, parents in graph.items())
+
+
+def _needs(parents: Sequence[str] | Mapping[str, Requirement]) -> dict[TaskId, Requirement]:
+    if isinstance(parents, Mapping):
+        return {TaskId(parent): requirement for parent, requirement in parents.items()}
+    return {TaskId(parent): Requirement.SUCCESS for parent in parents}
+
+
+def make_plan(
+    graph: Mapping[str, Sequence[str] | Mapping[str, Requirement]], *, run: Run | None = None, **changes: Any
+) -> Plan:
+    """Make the plan of a run of this graph; `deadline` and the like go in by keyword."""
+    return replace(Plan.of(run or make_run(), make_tasks(graph), engine="memory"), **changes)
+
+
+def make_progress(plan: Plan, *task_runs: TaskRun, run: Run | None = None) -> Progress:
+    """Make the progress of a run that is queued (without task runs) or under way (with them)."""
+    state = RunState.RUNNING if task_runs else RunState.PENDING
+    found = run or make_run(plan.key.run, state=state, admitted_at=NOW if task_runs else None)
+    return Progress.of(plan, found, {task_run.id: task_run for task_run in task_runs})
 
 
 def make_config(version: int = 1, **changes: Any) -> PipelineConfig:
