@@ -2,116 +2,23 @@ import asyncio
 import random
 import sqlite3
 import stat
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gofer.core.errors import AlreadyExists, FailedPrecondition, GoferError, InternalError, ShuttingDown, Unavailable
-from gofer.sqlite import Database, Row, open_database
+from gofer.core.errors import AlreadyExists, FailedPrecondition, InternalError, ShuttingDown, Unavailable
+from gofer.sqlite import open_database
 from tests.fakes.clock import FakeClock
-
-
-class Unit:
-    """A connection, the time, and what was recorded on it."""
-
-    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
-        self.connection = connection
-        self.now = now
-        self.recorded: list[str] = []
-
-    def add(self, name: str, *, size: int = 0) -> str:
-        self.connection.execute("INSERT INTO things (name, size) VALUES (?, ?)", (name, size))
-        self.recorded.append(name)
-        return name
-
-    def names(self) -> list[str]:
-        return [row["name"] for row in self.connection.execute("SELECT name FROM things ORDER BY id")]
-
-
-class Store:
-    """An open database, and what it published."""
-
-    def __init__(self, database: Database[Unit], published: list[str]) -> None:
-        self.database = database
-        self.published = published
-
-    async def add(self, name: str, *, size: int = 0) -> str:
-        return await self.database.write(lambda unit: unit.add(name, size=size))
-
-    async def names(self) -> list[str]:
-        return await self.database.read(Unit.names)
-
-
-@asynccontextmanager
-async def open_store(
-    folder: Path, *, make_unit: Callable[[sqlite3.Connection, datetime], Unit] = Unit
-) -> AsyncIterator[Store]:
-    published: list[str] = []
-
-    def after_commit(units: Sequence[Unit]) -> None:
-        published.extend(name for unit in units for name in unit.recorded)
-
-    async with open_database(
-        folder / "test.db",
-        migrations="tests.unit.sqlite.steps",
-        make_unit=make_unit,
-        after_commit=after_commit,
-        clock=FakeClock(),
-    ) as database:
-        yield Store(database, published)
+from tests.fakes.units import MIGRATIONS, Gate, Store, Unit, open_store, together
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path) as store:
         yield store
-
-
-class Gate:
-    """Holds the writer's thread, so that further writes gather in one group."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._open = threading.Event()
-        self._held = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def _hold(self, unit: Unit) -> None:
-        self._loop.call_soon_threadsafe(self._held.set)
-        self._open.wait()
-
-    @asynccontextmanager
-    async def closed(self) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._store.database.write(self._hold), name="gate")
-            await self._held.wait()
-            try:
-                yield
-            finally:
-                self._open.set()
-
-
-async def together(store: Store, *functions: Callable[[Unit], object]) -> list[object]:
-    """Write all functions in one group and give what each returned or raised."""
-    async with asyncio.TaskGroup() as group, Gate(store).closed():
-        tasks = [
-            group.create_task(_outcome(store.database, function), name=f"write {number}")
-            for number, function in enumerate(functions)
-        ]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-    return [task.result() for task in tasks]
-
-
-async def _outcome(database: Database[Unit], function: Callable[[Unit], object]) -> object:
-    try:
-        return await database.write(function)
-    except (GoferError, ValueError, MemoryError) as error:
-        return error
 
 
 async def test_a_write_returns_what_its_function_returned_and_is_seen_by_a_read(store: Store) -> None:
@@ -315,7 +222,7 @@ async def test_a_publisher_that_fails_ends_the_database_and_nobody_waits_for_eve
     async def serve() -> None:
         async with open_database(
             tmp_path / "test.db",
-            migrations="tests.unit.sqlite.steps",
+            migrations=MIGRATIONS,
             make_unit=Unit,
             after_commit=fail,
             clock=FakeClock(),
@@ -340,83 +247,11 @@ async def test_a_stray_stop_iteration_reaches_its_caller_as_a_fault(store: Store
         await store.database.read(stray)
 
 
-async def test_a_read_can_not_write(store: Store) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await store.database.read(lambda unit: unit.add("a"))
-
-
-async def test_a_read_sees_one_state_however_long_it_takes(store: Store) -> None:
-    await store.add("a")
-    loop = asyncio.get_running_loop()
-    began, go_on = asyncio.Event(), threading.Event()
-
-    def twice(unit: Unit) -> tuple[list[str], list[str]]:
-        first = unit.names()
-        loop.call_soon_threadsafe(began.set)
-        go_on.wait()
-        return first, unit.names()
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(store.database.read(twice), name="read")
-        await began.wait()
-        await store.add("b")
-        go_on.set()
-
-    assert task.result() == (["a"], ["a"])
-    assert await store.names() == ["a", "b"]
-
-
-SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000) SELECT count(*) FROM n"
-
-
-async def test_cancelled_reads_are_interrupted_and_give_their_connections_back(store: Store) -> None:
-    await store.add("a")
-    loop = asyncio.get_running_loop()
-
-    for _ in range(8):
-        began = asyncio.Event()
-
-        def slow(unit: Unit, began: asyncio.Event = began) -> list[Row]:
-            loop.call_soon_threadsafe(began.set)
-            return unit.connection.execute(SLOW).fetchall()
-
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(store.database.read(slow), name="slow")
-            await began.wait()
-            task.cancel()
-
-    results = await asyncio.gather(*(store.names() for _ in range(10)))
-    assert results == [["a"]] * 10
-
-
-async def test_closing_interrupts_reads_that_still_run(tmp_path: Path) -> None:
-    loop = asyncio.get_running_loop()
-    began = asyncio.Event()
-
-    def slow(unit: Unit) -> list[Row]:
-        loop.call_soon_threadsafe(began.set)
-        return unit.connection.execute(SLOW).fetchall()
-
-    async def read(store: Store) -> object:
-        try:
-            return await store.database.read(slow)
-        except GoferError as error:
-            return error
-
-    async with asyncio.TaskGroup() as group, open_store(tmp_path) as store:
-        task = group.create_task(read(store), name="slow")
-        await began.wait()
-
-    assert isinstance(task.result(), ShuttingDown)
-
-
 async def test_a_unit_knows_the_time_to_the_millisecond(tmp_path: Path) -> None:
     clock = FakeClock()
     await clock.advance(timedelta(microseconds=1234567))
 
-    async with open_database(
-        tmp_path / "test.db", migrations="tests.unit.sqlite.steps", make_unit=Unit, clock=clock
-    ) as database:
+    async with open_database(tmp_path / "test.db", migrations=MIGRATIONS, make_unit=Unit, clock=clock) as database:
         now = await database.write(lambda unit: unit.now)
 
     assert now.microsecond == 234000
