@@ -1,0 +1,200 @@
+"""Where the settings come from: defaults, then the file, then the environment; later wins, key by key."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from gofer.config.address import Address
+from gofer.config.keys import Key, Value, all_keys
+from gofer.config.paths import settle_paths, state_folder
+from gofer.config.settings import DevelopmentSettings, Settings
+from gofer.core.errors import InvalidInput
+from gofer_sdk.hcl import HclAttribute, HclBlock, HclBody, HclFault, parse_hcl
+
+DEFAULT_PATH: Final = Path("/etc/gofer/gofer.hcl")
+PATH_VARIABLE: Final = "GOFER_CONFIG_PATH"
+_ABANDONED: Final = {
+    ("server", "tmp_dir"): "server.tmp_dir has no effect: remove it",
+    (
+        "registered_extensions",
+    ): "registered_extensions has no effect: install extensions with `gofer extension install`",
+    ("extensions", "registered_extensions"): (
+        "extensions.registered_extensions has no effect: install extensions with `gofer extension install`"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings, the file they came from if there was one, and what should be said about them."""
+
+    settings: Settings
+    path: Path | None
+    warnings: tuple[str, ...]
+
+
+def load_settings(
+    *,
+    config_path: Path | None,
+    dev_mode: bool,
+    environment: Mapping[str, str],
+    home: Path,
+    engines: Collection[str] = (),
+    default_path: Path = DEFAULT_PATH,
+) -> Loaded:
+    """Read the settings of a server.
+
+    `config_path` is the `--config` flag; without one, `default_path` is read if it is there. The variable
+    GOFER_CONFIG_PATH replaces either. An empty variable counts as none. `engines` are the names of scheduler engines
+    that were installed beside Gofer's own and may have blocks.
+
+    Raises:
+        InvalidInput: with every fault of the file and of the environment, each naming its key and the fix.
+
+    """
+    path = _find_file(config_path, environment, default_path)
+    found = _Found(engines=engines)
+    if path is not None:
+        found.take_body(_read_file(path), (), path=path)
+    found.take_environment(environment)
+    if found.faults:
+        raise InvalidInput("the settings have faults: " + "; ".join(found.faults), faults=tuple(found.faults))
+    settings = settle_paths(found.over(_defaults(dev_mode=dev_mode)), private_folder=state_folder(environment, home))
+    return Loaded(settings=settings, path=path, warnings=tuple(found.warnings))
+
+
+def _find_file(config_path: Path | None, environment: Mapping[str, str], default_path: Path) -> Path | None:
+    named = environment.get(PATH_VARIABLE, "")
+    if named:
+        return Path(named)
+    if config_path is not None:
+        return config_path
+    return default_path if default_path.is_file() else None
+
+
+def _read_file(path: Path) -> HclBody:
+    try:
+        return parse_hcl(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(f"there is no configuration file {path}: name another, or leave it out") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the configuration file {path} can't be read: {error}") from error
+    except HclFault as error:
+        raise InvalidInput(f"the configuration file {path} can't be read: {error}") from error
+
+
+class _Found:
+    """What the sources say, gathered source by source."""
+
+    def __init__(self, *, engines: Collection[str]) -> None:
+        self.values: dict[tuple[str, ...], Value] = {}
+        self.other: dict[str, Mapping[str, object]] = {}
+        self.warnings: list[str] = []
+        self.faults: list[str] = []
+        self._keys = {key.path: key for key in all_keys()}
+        self._blocks = {path[:length] for path in self._keys for length in range(1, len(path))}
+        self._engines = engines
+
+    def over(self, settings: Settings) -> Settings:
+        """Give `settings` with what was found in place of what they say."""
+        scheduler = replace(settings.scheduler, other=MappingProxyType(self.other))
+        result = _with_values(replace(settings, scheduler=scheduler), self.values, ())
+        if not isinstance(result, Settings):
+            raise TypeError(f"{result!r} are no settings")
+        return result
+
+    def take_environment(self, environment: Mapping[str, str]) -> None:
+        for key in self._keys.values():
+            text = environment.get(key.variable, "")
+            if text:
+                self._take(key, text, where=key.variable)
+
+    def take_body(self, body: HclBody, prefix: tuple[str, ...], *, path: Path) -> None:
+        for attribute in body.attributes.values():
+            self._take_attribute(attribute, (*prefix, attribute.name), where=f"{path} line {attribute.line}")
+        seen: dict[str, int] = {}
+        for block in body.blocks:
+            where = f"{path} line {block.line}"
+            if block.name in seen and (*prefix, block.name) not in _ABANDONED:
+                self.faults.append(f"{where}: {block.name} is given twice, first in line {seen[block.name]}")
+            seen[block.name] = block.line
+            self._take_block(block, (*prefix, block.name), path=path)
+
+    def _take_attribute(self, attribute: HclAttribute, place: tuple[str, ...], *, where: str) -> None:
+        key = self._keys.get(place)
+        if key is not None:
+            self._take(key, attribute.value, where=f"{where}: {key.name}")
+        elif place in _ABANDONED:
+            self.warnings.append(f"{where}: {_ABANDONED[place]}")
+        elif place in self._blocks:
+            name = attribute.name
+            self.faults.append(f"{where}: {name} is a block: write {name} {{ ... }} without the equals sign")
+        else:
+            self.faults.append(f"{where}: {self._not_known(place)}")
+
+    def _take_block(self, block: HclBlock, place: tuple[str, ...], *, path: Path) -> None:
+        where = f"{path} line {block.line}"
+        if place in _ABANDONED:
+            self.warnings.append(f"{where}: {_ABANDONED[place]}")
+        elif block.labels and place in self._blocks:
+            self.faults.append(f"{where}: the block {block.name} has no label: remove {block.labels[0]!r}")
+        elif place in self._blocks:
+            self.take_body(block.body, place, path=path)
+        elif place[:-1] == ("scheduler",) and block.name in self._engines:
+            self.other[block.name] = _plain(block.body)
+        elif place in self._keys:
+            self.faults.append(f"{where}: {block.name} is no block: write {block.name} = ...")
+        else:
+            self.faults.append(f"{where}: {self._not_known(place)}")
+
+    def _take(self, key: Key, value: object, *, where: str) -> None:
+        try:
+            self.values[key.path] = key.read(value)
+        except ValueError as error:
+            self.faults.append(f"{where}: {error}")
+
+    def _not_known(self, place: tuple[str, ...]) -> str:
+        prefix = place[:-1]
+        known = sorted({path[len(prefix)] for path in self._keys if path[: len(prefix)] == prefix})
+        if prefix == ("scheduler",):
+            known = sorted({*known, *self._engines})
+        close = difflib.get_close_matches(place[-1], known, n=1)
+        fix = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        return f"{'.'.join(place)} is not known; {fix}"
+
+
+def _plain(body: HclBody) -> Mapping[str, object]:
+    values: dict[str, object] = {name: attribute.value for name, attribute in body.attributes.items()}
+    values.update({block.name: _plain(block.body) for block in body.blocks})
+    return MappingProxyType(values)
+
+
+def _defaults(*, dev_mode: bool) -> Settings:
+    if not dev_mode:
+        return Settings()
+    everything = DevelopmentSettings(
+        pretty_logging=True,
+        bypass_auth=True,
+        use_localhost_tls=True,
+        default_encryption=True,
+        extension_skip_tls_verify=True,
+    )
+    return Settings(dev_mode=True, development=everything)
+
+
+def _with_values(block: object, values: Mapping[tuple[str, ...], Value], prefix: tuple[str, ...]) -> object:
+    """Give `block` with the values of the keys below `prefix`; each was read as its key's own kind."""
+    if not is_dataclass(block) or isinstance(block, type):
+        raise TypeError(f"{block!r} is no block of settings")
+    changes: dict[str, object] = {}
+    for each in fields(block):
+        place = (*prefix, each.name)
+        value = getattr(block, each.name)
+        if place in values:
+            changes[each.name] = values[place]
+        elif is_dataclass(value) and not isinstance(value, Address):
+            changes[each.name] = _with_values(value, values, place)
+    return replace(block, **changes)
