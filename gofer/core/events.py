@@ -64,6 +64,14 @@ class PipelineConfigRegistered(PipelineEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfigDeleted(PipelineEvent):
+    """A version of a pipeline was deleted, by a user or because newer ones took its place."""
+
+    kind = "PIPELINE_CONFIG_DELETED"
+    version: Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineEnabled(PipelineEvent):
     """Runs of the pipeline may start again."""
 

@@ -66,14 +66,20 @@ class JournalRepository:
         return envelope_of(row)
 
     def list(
-        self, after_id: EventId, limit: int, *, reverse: bool = False, wanted: EventFilter = EVERYTHING
+        self,
+        after_id: EventId,
+        limit: int,
+        *,
+        before_id: EventId | None = None,
+        reverse: bool = False,
+        wanted: EventFilter = EVERYTHING,
     ) -> list[Envelope]:
-        """Give up to `limit` events with ids above `after_id`, oldest first.
-
-        With `reverse` newest first, with ids below `after_id`; 0 means from the newest on then.
-        """
-        conditions = ["id < ? OR ? = 0" if reverse else "id > ?"]
-        values: list[Value] = [after_id, after_id] if reverse else [after_id]
+        """Give up to `limit` events with ids between the two, oldest first; with `reverse` newest first."""
+        conditions = ["id > ?"]
+        values: list[Value] = [after_id]
+        if before_id is not None:
+            conditions.append("id < ?")
+            values.append(before_id)
         for condition, found in _conditions(wanted):
             conditions.append(condition)
             values += found

@@ -61,6 +61,7 @@ class TaskDraft:
     command: tuple[str, ...] = ()
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
+    inject_api_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,17 @@ def started(run: int, *, pipeline: str = PIPELINE) -> RunStarted:
 
 
 def ids(
-    unit: Unit, after: int, limit: int = 10, *, reverse: bool = False, wanted: EventFilter = EVERYTHING
+    unit: Unit,
+    after: int,
+    limit: int = 10,
+    *,
+    before: int | None = None,
+    reverse: bool = False,
+    wanted: EventFilter = EVERYTHING,
 ) -> list[int]:
-    found = unit.journal.list(EventId(after), limit, reverse=reverse, wanted=wanted)
+    found = unit.journal.list(
+        EventId(after), limit, before_id=None if before is None else EventId(before), reverse=reverse, wanted=wanted
+    )
     return [envelope.id for envelope in found]
 
 
@@ -95,7 +103,7 @@ def test_an_unknown_event_is_named(unit: Unit) -> None:
     assert unit.journal.last_id() == 0
 
 
-def test_events_are_listed_after_an_id_both_ways(unit: Unit) -> None:
+def test_events_are_listed_between_ids_both_ways(unit: Unit) -> None:
     for _ in range(5):
         unit.record(MADE)
 
@@ -103,8 +111,10 @@ def test_events_are_listed_after_an_id_both_ways(unit: Unit) -> None:
     assert ids(unit, 2) == [3, 4, 5]
     assert ids(unit, 5) == []
     assert ids(unit, 0, 2, reverse=True) == [5, 4]
-    assert ids(unit, 4, reverse=True) == [3, 2, 1]
-    assert ids(unit, 1, reverse=True) == []
+    assert ids(unit, 0, before=4, reverse=True) == [3, 2, 1]
+    assert ids(unit, 2, before=4, reverse=True) == [3]
+    assert ids(unit, 2, before=5) == [3, 4]
+    assert ids(unit, 0, before=1, reverse=True) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""Events: look one up, replay what is stored, follow what happens."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from gofer.bus import Bus, Lagged, Subscription
+from gofer.core.access import Caller
+from gofer.core.errors import InvalidInput, ShuttingDown
+from gofer.core.events import EVENT_CLASSES, Envelope
+from gofer.core.ids import EventId, NamespaceId, PipelineId, RunId
+from gofer.sqlite import Database
+from gofer.storage.journal import EventFilter
+from gofer.storage.unit import Unit
+
+REPLAY_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which events a caller wants, as it was sent. Empty and 0 ask nothing; `limit` ends the stream after so many.
+
+    With `reverse` the newest comes first and nothing is followed.
+    """
+
+    after_id: int = 0
+    reverse: bool = False
+    follow: bool = False
+    kinds: frozenset[str] = frozenset()
+    namespace: str = ""
+    pipeline: str = ""
+    run: int = 0
+    limit: int = 0
+
+
+class Events:
+    """The use cases of events."""
+
+    def __init__(self, *, database: Database[Unit], bus: Bus[Envelope], replay_page: int = REPLAY_PAGE) -> None:
+        """Take `replay_page` events from the journal with each read."""
+        self._database = database
+        self._bus = bus
+        self._replay_page = replay_page
+
+    async def get(self, caller: Caller, event: int) -> Envelope:  # noqa: ARG002 - until there are tokens
+        """Give one event. Raises `NotFound`."""
+        if event <= 0:
+            raise InvalidInput("the event's id is missing: events count from 1")
+        return await self._database.read(lambda unit: unit.journal.get(EventId(event)))
+
+    async def stream(self, caller: Caller, query: EventQuery) -> AsyncGenerator[Envelope, None]:  # noqa: ARG002 - as above
+        """Give what is stored, then, where it is followed, what happens; each event once, in the order of its id.
+
+        A follower that is slower than the events is caught up from the journal. It ends by `ShuttingDown`, and by
+        leaving; close the iterator then. Raises `InvalidInput` before the first event.
+        """
+        wanted = _checked(query)
+        left = query.limit or -1
+        found = self._followed(query, wanted) if query.follow and not query.reverse else self._stored(query, wanted)
+        async with aclosing(found):
+            async for envelope in found:
+                yield envelope
+                left -= 1
+                if left == 0:
+                    break
+
+    async def _stored(self, query: EventQuery, wanted: EventFilter) -> AsyncGenerator[Envelope, None]:
+        after: int = query.after_id
+        before: EventId | None = None
+        while True:
+            page = await self._page(after, before=before, reverse=query.reverse, wanted=wanted)
+            for envelope in page:
+                yield envelope
+            if len(page) < self._replay_page:
+                return
+            if query.reverse:
+                before = page[-1].id
+            else:
+                after = page[-1].id
+
+    async def _followed(self, query: EventQuery, wanted: EventFilter) -> AsyncGenerator[Envelope, None]:
+        last = query.after_id
+        types = tuple(found for kind, found in EVENT_CLASSES.items() if not wanted.kinds or kind in wanted.kinds)
+        # Subscribed before the journal is read: what is committed in between comes by both ways, never by none.
+        with self._bus.subscribe(*types) as subscription:
+            while True:
+                async with aclosing(self._stored(EventQuery(after_id=last), wanted)) as stored:
+                    async for envelope in stored:
+                        last = envelope.id
+                        yield envelope
+                async with aclosing(_until_lagged(subscription)) as live:
+                    async for envelope in live:
+                        if envelope.id > last and wanted.admits(envelope.event):
+                            last = envelope.id
+                            yield envelope
+
+    async def _page(self, after: int, *, before: EventId | None, reverse: bool, wanted: EventFilter) -> list[Envelope]:
+        return await self._database.read(
+            lambda unit: unit.journal.list(
+                EventId(after), self._replay_page, before_id=before, reverse=reverse, wanted=wanted
+            )
+        )
+
+
+async def _until_lagged(subscription: Subscription[Envelope]) -> AsyncGenerator[Envelope, None]:
+    """Give the subscription's events until some of them were dropped; raise `ShuttingDown` at its end."""
+    while True:
+        try:
+            envelope = await anext(subscription)
+        except Lagged:
+            return
+        except StopAsyncIteration:
+            raise ShuttingDown("the server is going away; go on after the last event that you have") from None
+        yield envelope
+
+
+def _checked(query: EventQuery) -> EventFilter:
+    faults = [
+        f"{name} {value} is negative: use 0 or more"
+        for name, value in (("after_id", query.after_id), ("limit", query.limit), ("run_id", query.run))
+        if value < 0
+    ]
+    faults += [
+        f"the event kind {kind!r} is not known: the kinds are {', '.join(sorted(EVENT_CLASSES))}"
+        for kind in sorted(query.kinds - EVENT_CLASSES.keys())
+    ]
+    if query.pipeline and not query.namespace:
+        faults.append("pipeline_id is given without namespace_id: name the pipeline's namespace too")
+    if query.run and not query.pipeline:
+        faults.append("run_id is given without pipeline_id: name the run's pipeline too")
+    if faults:
+        raise InvalidInput("; ".join(faults), faults=tuple(faults))
+    return EventFilter(
+        kinds=query.kinds,
+        namespace=NamespaceId(query.namespace) if query.namespace else None,
+        pipeline=PipelineId(query.pipeline) if query.pipeline else None,
+        run=RunId(query.run) if query.run else None,
+    )
