@@ -193,7 +193,7 @@ def _certificates(sources: _Sources) -> str | None:
     if value.lstrip().startswith(_PEM_START):
         return value
     try:
-        text = Path(value).expanduser().read_text(encoding="ascii")
+        text = Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no PEM text"
         raise InvalidInput(f"{sources.find('tls_ca')[1]}: {value} can't be read: {reason}") from error

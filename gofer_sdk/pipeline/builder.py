@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 from gofer_sdk.pipeline import shapes
 from gofer_sdk.pipeline.dependencies import Dependencies, Dependency, pairs_of
 from gofer_sdk.pipeline.faults import Origin, PipelineFault, PipelineFaults, find_origin
@@ -180,7 +181,7 @@ class Pipeline:
             FileExistsError: something was emitted before; a program describes one pipeline.
 
         """
-        data = bytes(self.to_message())
+        data = encode(self.to_message())
         path = os.environ.get(MESSAGE_PATH_VARIABLE)
         if path:
             with open(path, "xb") as file:  # noqa: PTH123 (pathlib has no exclusive write)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from gofer_sdk.codec import encode
 from gofer_sdk.pipeline.builder import MESSAGE_PATH_VARIABLE, Pipeline
 from gofer_sdk.pipeline.faults import PipelineFaults
 
@@ -60,7 +61,7 @@ def load_message(file: Path) -> bytes:
             return message_path.read_bytes()
         pipeline = _find_pipeline(variables)
         if pipeline is not None:
-            return bytes(pipeline.to_message())
+            return encode(pipeline.to_message())
         data = _taken(printed)
         if not data:
             raise NoPipeline("the program describes no pipeline: make one, `pipeline = Pipeline(id=..., tasks=[...])`")

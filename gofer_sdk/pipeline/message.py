@@ -4,6 +4,7 @@ import json
 from typing import NoReturn
 
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import MalformedMessage, decode, encode
 
 
 class MessageFault(ValueError):
@@ -27,8 +28,8 @@ def decode_config(data: bytes) -> proto.UserPipelineConfig:
 
 def _from_binary(data: bytes) -> proto.UserPipelineConfig:
     try:
-        return proto.UserPipelineConfig.parse(data)
-    except (ValueError, EOFError, TypeError, NotImplementedError) as error:
+        return decode(proto.UserPipelineConfig, data)
+    except MalformedMessage as error:
         raise MessageFault(f"it is no message of protobuf, and no JSON either: {error}") from error
 
 
@@ -39,7 +40,7 @@ def _from_json(data: bytes) -> proto.UserPipelineConfig:
         )
         config = proto.UserPipelineConfig.from_dict(tree)
         # A text where a number belongs, and the like, shows only here.
-        bytes(config)
+        encode(config)
     except KeyError as error:
         raise MessageFault(f"its JSON does not fit: {error.args[0]}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -28,6 +28,7 @@ def test_binary_and_json_say_the_same() -> None:
         (b"", "it is empty"),
         (b" \n", "it is empty"),
         (b"hello", "it is no"),
+        (b"\x0a\x05ab", "no message of protobuf, and no JSON either"),
         (b"\x20\x01", "there is no id"),
         (b"{", "does not fit"),
         (b"{}", "there is no id"),
