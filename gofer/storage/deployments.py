@@ -5,9 +5,10 @@ from typing import Final
 from gofer.core.errors import NotFound
 from gofer.core.ids import DeploymentId, PipelineKey
 from gofer.core.pipeline import Deployment
+from gofer.core.times import maybe_to_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.page import Listed, Page, cut
-from gofer.storage.rows import deployment_of, maybe_to_ms, to_ms
+from gofer.storage.rows import deployment_of
 
 _FIND: Final = "SELECT * FROM deployments WHERE namespace = ? AND pipeline = ? AND id = ?"
 _RUNNING: Final = "SELECT * FROM deployments WHERE namespace = ? AND pipeline = ? AND state = 'RUNNING'"

@@ -8,8 +8,9 @@ from typing import Final
 from gofer.core.errors import NotFound
 from gofer.core.events import Envelope, Event
 from gofer.core.ids import EventId, NamespaceId, PipelineId, RunId
+from gofer.core.times import from_ms, to_ms
 from gofer.sqlite import Connection
-from gofer.storage.rows import Value, envelope_of, event_to_row, from_ms, to_ms
+from gofer.storage.rows import Value, envelope_of, event_to_row
 
 _INSERT: Final = "INSERT INTO journal (at, kind, namespace, pipeline, run, details) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND: Final = "SELECT * FROM journal WHERE id = ?"

@@ -5,9 +5,10 @@ from typing import Final
 from gofer.core.errors import NotFound
 from gofer.core.ids import NamespaceId
 from gofer.core.pipeline import Namespace
+from gofer.core.times import to_ms
 from gofer.sqlite import Connection
 from gofer.storage.page import Listed, Page, cut
-from gofer.storage.rows import namespace_of, to_ms
+from gofer.storage.rows import namespace_of
 
 _FIND: Final = "SELECT * FROM namespaces WHERE id = ?"
 _LIST: Final = "SELECT * FROM namespaces WHERE id > :after ORDER BY id LIMIT :limit OFFSET :offset"

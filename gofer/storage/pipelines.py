@@ -6,10 +6,11 @@ from typing import Final
 from gofer.core.errors import NotFound
 from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, Version
 from gofer.core.pipeline import ConfigState, Pipeline, PipelineConfig
+from gofer.core.times import maybe_to_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.deployments import DeploymentRepository
 from gofer.storage.page import Listed, Page, cut
-from gofer.storage.rows import config_of, maybe_to_ms, pipeline_of, tasks_to_json, to_ms
+from gofer.storage.rows import config_of, pipeline_of, tasks_to_json
 
 _FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
 _LIST: Final = """

@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gofer.core.events import EVENT_CLASSES, Envelope, Event
@@ -32,35 +31,14 @@ from gofer.core.run import (
     TaskRun,
     TaskState,
 )
+from gofer.core.times import from_ms, maybe_from_ms, maybe_to_ms, to_ms
 from gofer.sqlite import Row
 from gofer.storage.raw_event import RawEvent
 
 Value = str | int | None
 """What a column of ours holds."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
-
-
-def to_ms(at: datetime) -> int:
-    """Give a time as whole milliseconds since 1970, rounded down."""
-    return (at - _EPOCH) // _MILLISECOND
-
-
-def from_ms(value: int) -> datetime:
-    """Give the time of whole milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-def maybe_to_ms(at: datetime | None) -> int | None:
-    """As `to_ms`, where there may be no time."""
-    return None if at is None else to_ms(at)
-
-
-def maybe_from_ms(value: int | None) -> datetime | None:
-    """As `from_ms`, where there may be no time."""
-    return None if value is None else from_ms(value)
 
 
 def namespace_of(row: Row) -> Namespace:

@@ -7,9 +7,10 @@ from typing import Final
 from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.core.ids import PipelineKey, RunId, RunKey
 from gofer.core.run import Run, StopRequest
+from gofer.core.times import to_ms
 from gofer.sqlite import Connection
 from gofer.storage.page import Listed, Page, cut
-from gofer.storage.rows import run_key_of, run_of, run_state_to_row, run_to_row, stop_request_to_row, to_ms
+from gofer.storage.rows import run_key_of, run_of, run_state_to_row, run_to_row, stop_request_to_row
 from gofer.storage.task_runs import TaskRunRepository
 
 _NEXT_ID: Final = """

@@ -6,9 +6,10 @@ from typing import Final
 from gofer.core.errors import NotFound
 from gofer.core.ids import RunKey, TaskId, TaskRunKey
 from gofer.core.run import StopRequest, TaskRun
+from gofer.core.times import to_ms
 from gofer.sqlite import Connection
 from gofer.storage.page import Listed, Page, cut
-from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row, to_ms
+from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row
 
 # A stop request is never taken back: whoever stores a task run may not have seen one that came in meanwhile.
 _UPSERT: Final = """

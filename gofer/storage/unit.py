@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from gofer.core.events import Envelope, Event
+from gofer.core.times import from_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.journal import JournalRepository
 from gofer.storage.meta import MetaRepository
 from gofer.storage.namespaces import NamespaceRepository
 from gofer.storage.pipelines import PipelineRepository
-from gofer.storage.rows import from_ms, to_ms
 from gofer.storage.runs import RunRepository
 
 

@@ -7,10 +7,10 @@ from gofer.core.errors import FailedPrecondition
 from gofer.core.ids import EventId, NamespaceId, PipelineId, PipelineKey, TaskId, Version
 from gofer.core.pipeline import ConfigState, PipelineState, RegistryAuth, Requirement
 from gofer.core.run import ReasonCode, RunState, StopRequest, TaskState
+from gofer.core.times import from_ms
 from gofer.sqlite import open_database
 from gofer.sqlite.migrate import load_migrations, migrate
 from gofer.storage.page import Page
-from gofer.storage.rows import from_ms
 from gofer.storage.unit import Unit
 from tests.factories import run_key
 from tests.fakes.clock import FakeClock
