@@ -1,0 +1,91 @@
+"""Encrypting what must not be read from a stolen file: PyNaCl's SecretBox with the current and the previous keys."""
+
+from typing import Final, NewType
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+from nacl.utils import random
+
+from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
+from gofer.core.errors import FailedPrecondition
+from gofer.files import read_private_file, write_private_file
+
+SealingKey = NewType("SealingKey", bytes)
+"""32 bytes. Never shown."""
+
+KEY_FILE: Final = "encryption.key"
+_VERSION: Final = b"\x01"  # of the sealed form: this byte, SecretBox's nonce, its ciphertext
+
+
+class Sealer:
+    """Seals with the current key, opens with that and with the previous ones. Safe to use from any thread."""
+
+    def __init__(self, current: SealingKey, *, previous: tuple[SealingKey, ...] = ()) -> None:
+        self._current = _box(current)
+        self._previous = tuple(_box(key) for key in previous)
+
+    def __repr__(self) -> str:
+        return f"Sealer(current and {len(self._previous)} previous keys)"
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Encrypt; the same plaintext gives another result each time. The length shows through."""
+        return _VERSION + self._current.encrypt(plaintext)
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt. `FailedPrecondition` if no key fits or the bytes were changed; it tells nothing of the content."""
+        for box in (self._current, *self._previous):
+            plaintext = _try_open(box, sealed)
+            if plaintext is not None:
+                return plaintext
+        raise FailedPrecondition(
+            "a stored secret can't be opened with any of the encryption keys; "
+            "put the key that it was sealed with back into secret_store.sqlite.previous_encryption_keys"
+        )
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Tell whether the current key opens it, so that it need not be sealed again."""
+        return _try_open(self._current, sealed) is not None
+
+
+def open_sealer(settings: Settings) -> Sealer:
+    """Make the server's sealer: keys from the settings, or dev mode's own, made at first use in the data folder.
+
+    Blocks on the disk; the data folder must be there and be locked. `FailedPrecondition` if the key file is unusable.
+    """
+    store = settings.secret_store.sqlite
+    previous = tuple(SealingKey(key.encode()) for key in store.previous_encryption_keys)
+    if store.encryption_key != SAMPLE_ENCRYPTION_KEY:
+        return Sealer(SealingKey(store.encryption_key.encode()), previous=previous)
+    if not settings.development.default_encryption:
+        raise FailedPrecondition("secret_store.sqlite.encryption_key is the sample's, which everybody knows: change it")
+    return Sealer(_own_key(settings), previous=previous)
+
+
+def _own_key(settings: Settings) -> SealingKey:
+    path = settings.data_folder / KEY_FILE
+    content = read_private_file(path)
+    if content is None:
+        content = random(SecretBox.KEY_SIZE)
+        write_private_file(path, content)
+    if len(content) != SecretBox.KEY_SIZE:
+        raise FailedPrecondition(
+            f"{path} is no encryption key: it has {len(content)} bytes, not {SecretBox.KEY_SIZE}; "
+            "restore it from a backup, or remove it together with the databases beside it",
+            path=str(path),
+        )
+    return SealingKey(content)
+
+
+def _box(key: SealingKey) -> SecretBox:
+    if len(key) != SecretBox.KEY_SIZE:
+        raise ValueError(f"an encryption key has {SecretBox.KEY_SIZE} bytes, not {len(key)}")
+    return SecretBox(key)
+
+
+def _try_open(box: SecretBox, sealed: bytes) -> bytes | None:
+    if sealed[:1] != _VERSION:
+        return None
+    try:
+        return box.decrypt(sealed[1:])
+    except (CryptoError, ValueError):  # a wrong key, or too short to be anything
+        return None
