@@ -1,0 +1,168 @@
+"""Structured logs: one JSON object a line on stderr, or lines for people.
+
+Code takes its logger by `structlog.get_logger(__name__)` and gives ids as keywords; for a level that is off nothing is
+rendered. What libraries log goes the same way. Lines are written by a thread, so that a reader of stderr that has stopped
+never holds the event loop up: then lines are dropped, and their number is told once there is room again.
+"""
+
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Final
+
+import structlog
+from structlog.typing import Processor
+
+from gofer.config.settings import LogLevel, Settings
+
+_LEVELS: Final = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.FATAL: logging.CRITICAL,
+    LogLevel.PANIC: logging.CRITICAL,
+}
+_TALKATIVE: Final = ("aiohttp", "aiosqlite", "asyncio", "grpclib", "h2", "hpack")  # worth hearing from a warning on
+_MOST_WAITING: Final = 10_000
+_MOST_AT_ONCE: Final = 500
+_LAST_LINES_SECONDS: Final = 2.0
+
+
+@contextmanager
+def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Iterator[None]:
+    """Send everything that the process logs to `stream` (stderr), in order, for the length of the block.
+
+    Leaving it writes the lines that wait, for as long as the reader keeps up. Logging is the process's own: one such
+    block at a time.
+    """
+    target = sys.stderr.buffer if stream is None else stream
+    level = _LEVELS[settings.log_level]
+    writer = _LineWriter(target)
+    render = _for_people(colours=target.isatty()) if settings.development.pretty_logging else _for_programs()
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*common, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *names: _LineLogger(writer, names[0] if names else "gofer"),
+        cache_logger_on_first_use=False,
+    )
+    handler = _LibraryHandler(writer, common=common, render=render)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        structlog.reset_defaults()
+        writer.close()
+
+
+def _for_programs() -> list[Processor]:
+    # The fallback for values that are not JSON is repr, in which secrets hide themselves.
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _for_people(*, colours: bool) -> list[Processor]:
+    return [structlog.dev.ConsoleRenderer(colors=colours)]
+
+
+class _LineWriter:
+    """Owns the stream: takes lines from any thread, writes them in its own."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_MOST_WAITING)
+        self._lock = threading.Lock()
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str) -> None:
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            with self._lock:
+                self._dropped += 1
+
+    def close(self) -> None:
+        try:
+            self._lines.put(None, timeout=_LAST_LINES_SECONDS)
+        except queue.Full:  # nobody reads: the daemon thread ends with the process
+            return
+        self._thread.join(_LAST_LINES_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            lines, ended = self._take()
+            with self._lock:
+                dropped, self._dropped = self._dropped, 0
+            if dropped:
+                lines.append(f'{{"event": "log lines were dropped: their reader is too slow", "count": {dropped}}}')
+            if lines and not self._put("\n".join(lines) + "\n"):
+                return
+            if ended:
+                return
+
+    def _take(self) -> tuple[list[str], bool]:
+        lines: list[str] = []
+        line = self._lines.get()
+        while line is not None:
+            lines.append(line)
+            if len(lines) >= _MOST_AT_ONCE or self._lines.empty():
+                return lines, False
+            line = self._lines.get()
+        return lines, True
+
+    def _put(self, text: str) -> bool:
+        try:
+            self._stream.write(text.encode("utf-8", "backslashreplace"))
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader has gone, or the stream was closed
+            return False
+        return True
+
+
+class _LineLogger:
+    """What structlog gives its rendered lines to."""
+
+    def __init__(self, writer: _LineWriter, name: str) -> None:
+        self.name = name
+        self._write = writer.write
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        self._write(message)
+
+    debug = info = warning = error = critical = fatal = log = exception = msg
+
+
+class _LibraryHandler(logging.Handler):
+    """Sends what libraries log the same way."""
+
+    def __init__(self, writer: _LineWriter, *, common: list[Processor], render: list[Processor]) -> None:
+        super().__init__()
+        self._write = writer.write
+        self.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=common,
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            )
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record as one line."""
+        self._write(self.format(record))
