@@ -48,7 +48,7 @@ def test_the_project_speaks_of_itself_alone() -> None:
         for match in re.finditer(pattern, text)
     ]
 
-    assert [] == found
+    assert [] == found, "\n".join(found)
 
 
 def test_every_document_that_is_named_is_here() -> None:
@@ -60,7 +60,7 @@ def test_every_document_that_is_named_is_here() -> None:
         if name not in names
     ]
 
-    assert [] == missing
+    assert [] == missing, "\n".join(missing)
 
 
 def test_every_package_tells_type_checkers_that_it_is_typed() -> None:
