@@ -1,0 +1,6 @@
+"""Task output on disk: written once, read by any number of followers."""
+
+from gofer.logs.follower import LogBlock as LogBlock
+from gofer.logs.follower import LogFollower as LogFollower
+from gofer.logs.store import LogStore as LogStore
+from gofer.logs.writer import LogWriter as LogWriter
