@@ -1,0 +1,117 @@
+"""The actors' only way to store what a signal changed: no caller, no permission check, one commit each."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from gofer.core.ids import InstanceId, RunKey, TaskId
+from gofer.core.pipeline import Task
+from gofer.core.run import Plan, Progress, Run, TaskRun
+from gofer.core.step import RunChanged, Step, TaskRunChanged
+from gofer.sqlite import Database
+from gofer.storage.runs import StaleRevision as StaleRevision  # noqa: PLC0414 (the workers' name for it)
+from gofer.storage.unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A run as its actor needs it."""
+
+    plan: Plan
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedRun:
+    """A run that waits for admission, and its pipeline's own limit at its version (0 = none)."""
+
+    key: RunKey
+    parallelism: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the run scheduler starts from: all queued runs in their order, and all runs that are under way."""
+
+    queued: tuple[QueuedRun, ...]
+    live: tuple[RunKey, ...]
+    last_event: int
+
+
+class RunProgress:
+    """Loads runs for their actors and stores what the machine decided."""
+
+    def __init__(self, *, database: Database[Unit], engine: str) -> None:
+        """Use the engine name for all attempts of runs that are admitted from now on."""
+        self._database = database
+        self._engine = engine
+
+    async def load(self, key: RunKey) -> Loaded:
+        """Read a run, its plan and its progress. Raises `NotFound`."""
+
+        def read(unit: Unit) -> tuple[Run, tuple[Task, ...], dict[TaskId, TaskRun]]:
+            run = unit.runs.get_run(key)
+            config = unit.pipelines.get_config(key.of_pipeline, run.version)
+            return run, config.tasks, unit.runs.all_task_runs(key)
+
+        run, tasks, task_runs = await self._database.read(read)
+        plan = Plan.of(run, tasks, engine=self._engine)
+        return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
+
+    async def store(self, run: Run, step: Step) -> Run:
+        """Store a step's changes and events in one commit; the run's new revision comes back.
+
+        Raises `StaleRevision` where the stored run is not the given one any more: nothing is stored then.
+        """
+
+        def write(unit: Unit) -> Run:
+            changed = run
+            task_runs: list[TaskRun] = []
+            for change in step.changes:
+                match change:
+                    case RunChanged():
+                        changed = change.run
+                    case TaskRunChanged():
+                        task_runs.append(change.task_run)
+                    case _:
+                        assert_never(change)
+            stored = unit.runs.update_run(changed)
+            unit.runs.upsert_task_runs(task_runs)
+            for event in step.events:
+                unit.record(event)
+            return stored
+
+        return await self._database.write(write)
+
+    async def standing(self) -> Standing:
+        """Read every queued run in its order, and every run under way."""
+
+        def read(unit: Unit) -> Standing:
+            return Standing(
+                queued=tuple(_queued(unit, key) for key in unit.runs.queued()),
+                live=tuple(unit.runs.live()),
+                last_event=unit.journal.last_id(),
+            )
+
+        return await self._database.read(read)
+
+    async def queued(self, key: RunKey) -> QueuedRun:
+        """Read what admission needs to know of one run. Raises `NotFound`."""
+        return await self._database.read(lambda unit: _queued(unit, key))
+
+    async def live_attempts(self, instance: InstanceId) -> frozenset[str]:
+        """Name every attempt that a live task run holds; all others of this instance are left over."""
+
+        def read(unit: Unit) -> frozenset[str]:
+            return frozenset(
+                str(found.attempt_id(instance))
+                for key in unit.runs.live()
+                for found in unit.runs.all_task_runs(key).values()
+                if found.state.is_live
+            )
+
+        return await self._database.read(read)
+
+
+def _queued(unit: Unit, key: RunKey) -> QueuedRun:
+    run = unit.runs.get_run(key)
+    return QueuedRun(key=key, parallelism=unit.pipelines.get_config(key.of_pipeline, run.version).parallelism)

@@ -1,0 +1,208 @@
+"""Runs: start, look up, cancel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gofer.core.access import Caller
+from gofer.core.errors import FailedPrecondition, InvalidInput, PipelineDisabled
+from gofer.core.events import RunCancelRequested, RunStarted
+from gofer.core.ids import PipelineId, PipelineKey, RunId, RunKey
+from gofer.core.machine import cancel_queued
+from gofer.core.pipeline import PipelineConfig, PipelineState
+from gofer.core.run import Initiator, Run, RunState, StopRequest
+from gofer.core.step import RunChanged
+from gofer.services.namespaces import resolve_namespace
+from gofer.sqlite import Database
+from gofer.storage.page import Listed, Page
+from gofer.storage.unit import Unit
+
+REQUEST_ID_LIFE = timedelta(hours=24)
+"""How long the same request id of the same pipeline gives the same run."""
+
+MAX_REQUEST_ID_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun:
+    """What a caller asks for. An empty `namespace` means the caller's own; an empty `request_id` promises nothing."""
+
+    namespace: str
+    pipeline: str
+    variables: Mapping[str, str]
+    initiator: Initiator | None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request names, as it was sent; checked and looked up in the transaction that needs it.
+
+    An empty `namespace` means the caller's own. `run` and `task` stay unset where the request is about more than one.
+    """
+
+    namespace: str
+    pipeline: str
+    run: int = 0
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedRun:
+    """The run, and whether an earlier call with the same request id made it."""
+
+    run: Run
+    existing: bool
+
+
+class Runs:
+    """The use cases of runs. Every method raises `NotFound` for what does not exist."""
+
+    def __init__(self, *, database: Database[Unit], ingress_open: bool) -> None:
+        """Refuse new runs from the beginning where the ingress is not open."""
+        self._database = database
+        self._ingress_open = ingress_open
+
+    async def start(self, caller: Caller, command: StartRun) -> StartedRun:
+        """Store a run as PENDING and return at once; the run scheduler admits it when it may start.
+
+        Raises `InvalidInput`, `PipelineDisabled`, and `FailedPrecondition` where no version is live.
+        """
+        initiator = _checked(command)
+        if not self._ingress_open:
+            message = "this server starts no runs now: its setting ignore_pipeline_run_events is on"
+            raise FailedPrecondition(message)
+
+        def write(unit: Unit) -> StartedRun:
+            key = pipeline_key(unit, caller, Target(namespace=command.namespace, pipeline=command.pipeline))
+            if command.request_id:
+                earlier = unit.runs.find_by_request(key, command.request_id, unit.now - REQUEST_ID_LIFE)
+                if earlier is not None:
+                    return StartedRun(run=earlier, existing=True)
+            config = _startable(unit, key)
+            run = unit.runs.insert_run(
+                Run(
+                    namespace=key.namespace,
+                    pipeline=key.pipeline,
+                    id=unit.runs.next_run_id(key),
+                    version=config.version,
+                    state=RunState.PENDING,
+                    initiator=initiator,
+                    variables={name: value for name, value in command.variables.items() if name},
+                    request_id=command.request_id,
+                    created_at=unit.now,
+                )
+            )
+            unit.record(
+                RunStarted(
+                    namespace_id=run.namespace,
+                    pipeline_id=run.pipeline,
+                    run_id=run.id,
+                    initiator_type=initiator.type,
+                    initiator_name=initiator.name,
+                )
+            )
+            return StartedRun(run=run, existing=False)
+
+        return await self._database.write(write)
+
+    async def get(self, caller: Caller, target: Target) -> Run:
+        """Give one run."""
+        return await self._database.read(lambda unit: unit.runs.get_run(run_key(unit, caller, target)))
+
+    async def list(self, caller: Caller, target: Target, page: Page) -> Listed[Run]:
+        """Give a pipeline's runs, newest first; none for a pipeline that does not exist."""
+        return await self._database.read(lambda unit: unit.runs.list_runs(pipeline_key(unit, caller, target), page))
+
+    async def cancel(self, caller: Caller, target: Target, *, force: bool) -> None:
+        """Store the request and return; a queued run is CANCELLED at once, one that has ended stays as it is."""
+
+        def write(unit: Unit) -> None:
+            found = unit.runs.get_run(run_key(unit, caller, target))
+            _cancel(unit, found, force=force)
+
+        await self._database.write(write)
+
+    async def cancel_all(self, caller: Caller, target: Target, *, force: bool) -> tuple[RunId, ...]:
+        """Ask the same of every run of a pipeline that has not ended; their ids, oldest first."""
+
+        def write(unit: Unit) -> tuple[RunId, ...]:
+            unfinished = unit.runs.unfinished_of(pipeline_key(unit, caller, target))
+            for run in unfinished:
+                _cancel(unit, run, force=force)
+            return tuple(run.id for run in unfinished)
+
+        return await self._database.write(write)
+
+
+def _cancel(unit: Unit, run: Run, *, force: bool) -> None:
+    if run.state.is_terminal:
+        return
+    request = StopRequest(at=unit.now, force=force)
+    if run.state is RunState.PENDING:
+        _end_queued(unit, run, request)
+    elif run.stop_request is None or (force and not run.stop_request.force):
+        unit.runs.set_run_stop_request(run.key, request)
+        unit.record(
+            RunCancelRequested(namespace_id=run.namespace, pipeline_id=run.pipeline, run_id=run.id, force=int(force))
+        )
+
+
+def _end_queued(unit: Unit, run: Run, request: StopRequest) -> None:
+    step = cancel_queued(run, request, at=unit.now)
+    for change in step.changes:
+        if isinstance(change, RunChanged):
+            unit.runs.update_run(change.run)
+    for event in step.events:
+        unit.record(event)
+
+
+def _checked(command: StartRun) -> Initiator:
+    faults = []
+    initiator = command.initiator
+    if initiator is None or not initiator.name:
+        faults.append("a run needs an initiator with a name: say who asks for it")
+    faults += [
+        f"variable {name!r}: a key may not hold '=' or a NUL character"
+        for name in command.variables
+        if "=" in name or "\0" in name
+    ]
+    faults += [
+        f"variable {name!r}: its value may not hold a NUL character"
+        for name, value in command.variables.items()
+        if "\0" in value
+    ]
+    if len(command.request_id) > MAX_REQUEST_ID_CHARACTERS:
+        faults.append(f"request_id: at most {MAX_REQUEST_ID_CHARACTERS} characters")
+    if faults or initiator is None:
+        raise InvalidInput("; ".join(faults), faults=tuple(faults))
+    return initiator
+
+
+def _startable(unit: Unit, key: PipelineKey) -> PipelineConfig:
+    if unit.pipelines.get(key).state is not PipelineState.ACTIVE:
+        message = f"pipeline {key} is disabled; enable it with `gofer pipeline enable {key.pipeline}`"
+        raise PipelineDisabled(message, namespace=key.namespace, pipeline=key.pipeline)
+    config = unit.pipelines.find_live_config(key)
+    if config is None:
+        message = f"pipeline {key} has no live version; deploy one with `gofer up` or `gofer pipeline deploy`"
+        raise FailedPrecondition(message, namespace=key.namespace, pipeline=key.pipeline)
+    return config
+
+
+def pipeline_key(unit: Unit, caller: Caller, target: Target) -> PipelineKey:
+    """Find out which pipeline is meant; it need not exist. Raises `InvalidInput`, and `NotFound` for the namespace."""
+    if not target.pipeline:
+        message = "pipeline_id is missing: name the pipeline"
+        raise InvalidInput(message)
+    namespace = resolve_namespace(unit, caller, target.namespace)
+    return PipelineKey(namespace=namespace, pipeline=PipelineId(target.pipeline))
+
+
+def run_key(unit: Unit, caller: Caller, target: Target) -> RunKey:
+    """Find out which run is meant; it need not exist. Raises as `pipeline_key`."""
+    if target.run <= 0:
+        message = "run_id is missing: run ids count from 1"
+        raise InvalidInput(message)
+    key = pipeline_key(unit, caller, target)
+    return RunKey(namespace=key.namespace, pipeline=key.pipeline, run=RunId(target.run))

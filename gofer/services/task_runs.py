@@ -1,0 +1,158 @@
+"""Task runs: look up, cancel, read the logs."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from gofer.core.access import Caller
+from gofer.core.errors import FailedPrecondition, InvalidInput
+from gofer.core.events import TaskRunCancelRequested
+from gofer.core.ids import RunKey, TaskId, TaskRunKey
+from gofer.core.pipeline import Task
+from gofer.core.run import Run, RunState, StopRequest, TaskRun, TaskState, Variable
+from gofer.core.variables import environment
+from gofer.logs import LogBlock, LogStore
+from gofer.services.runs import Target, run_key
+from gofer.sqlite import Database
+from gofer.storage.page import Listed, Page
+from gofer.storage.unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRunView:
+    """A task run with what is derived from elsewhere: its definition, its run, its environment as shown.
+
+    `waiting` tells whether a parent of it has not ended.
+    """
+
+    task_run: TaskRun
+    task: Task
+    run: Run
+    variables: tuple[Variable, ...]
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which part of a log a caller wants: from an offset on, or the last lines (0 = all), and what is to come."""
+
+    offset_bytes: int = 0
+    tail_lines: int = 0
+    follow: bool = True
+
+
+class TaskRuns:
+    """The use cases of task runs. Every method raises `NotFound` for what does not exist."""
+
+    def __init__(self, *, database: Database[Unit], logs: LogStore) -> None:
+        """Read logs from the given store."""
+        self._database = database
+        self._logs = logs
+
+    async def get(self, caller: Caller, target: Target) -> TaskRunView:
+        """Give one task run."""
+
+        def read(unit: Unit) -> TaskRunView:
+            key = _task_run_key(unit, caller, target)
+            found = unit.runs.get_task_run(key)
+            of_run = unit.runs.get_run(key.of_run)
+            tasks = _tasks(unit, of_run)
+            states = {} if found.state is not TaskState.PENDING else _states(unit, key.of_run)
+            return _view(found, of_run, tasks, states)
+
+        return await self._database.read(read)
+
+    async def list(self, caller: Caller, target: Target, page: Page) -> Listed[TaskRunView]:
+        """Give a run's task runs, those not started first, then by start."""
+
+        def read(unit: Unit) -> Listed[TaskRunView]:
+            key = run_key(unit, caller, target)
+            of_run = unit.runs.find_run(key)
+            if of_run is None:
+                return Listed(items=(), next_cursor="")
+            found = unit.runs.list_task_runs(key, page)
+            tasks = _tasks(unit, of_run)
+            pending = any(each.state is TaskState.PENDING for each in found.items)
+            states = _states(unit, key) if pending else {}
+            return Listed(
+                items=tuple(_view(each, of_run, tasks, states) for each in found.items),
+                next_cursor=found.next_cursor,
+            )
+
+        return await self._database.read(read)
+
+    async def cancel(self, caller: Caller, target: Target, *, force: bool) -> None:
+        """Store the request and return; one that has ended stays as it is."""
+
+        def write(unit: Unit) -> None:
+            key = _task_run_key(unit, caller, target)
+            if unit.runs.get_run(key.of_run).state is RunState.PENDING:
+                message = f"run {key.of_run} is still queued and has no task runs; cancel the run"
+                raise FailedPrecondition(message)
+            found = unit.runs.get_task_run(key)
+            asked = found.stop_request
+            if found.state.is_terminal or (asked is not None and (asked.force or not force)):
+                return
+            unit.runs.set_task_stop_request(key, StopRequest(at=unit.now, force=force))
+            unit.record(
+                TaskRunCancelRequested(
+                    namespace_id=key.namespace,
+                    pipeline_id=key.pipeline,
+                    run_id=key.run,
+                    task_run_id=key.task,
+                    force=int(force),
+                )
+            )
+
+        await self._database.write(write)
+
+    async def logs(self, caller: Caller, target: Target, query: LogQuery) -> AsyncGenerator[LogBlock, None]:
+        """Give the log as the container wrote it, to the end of the task run where it is followed.
+
+        A task run that never starts has none. Close the iterator to leave early.
+        """
+        if query.offset_bytes < 0 or query.tail_lines < 0:
+            message = "offset_bytes and tail_lines may not be negative"
+            raise InvalidInput(message)
+        key = await self._database.read(lambda unit: _task_run_key(unit, caller, target))
+        # Registered before its state is read: an end that is committed in between is told, never missed.
+        with self._logs.following(key) as follower:
+            found = await self._database.read(lambda unit: unit.runs.get_task_run(key))
+            _check_kept(found)
+            if found.state.is_terminal or not query.follow:
+                follower.end()
+            begin = query.offset_bytes
+            if query.tail_lines:
+                begin = await follower.offset_of_last_lines(query.tail_lines)
+            async with aclosing(follower.blocks(offset_bytes=begin)) as blocks:
+                async for block in blocks:
+                    yield block
+
+
+def _check_kept(task_run: TaskRun) -> None:
+    if task_run.logs_expired or task_run.logs_removed:
+        how = "have expired" if task_run.logs_expired else "were removed"
+        message = f"the logs of {task_run.key} {how}"
+        raise FailedPrecondition(message)
+
+
+def _task_run_key(unit: Unit, caller: Caller, target: Target) -> TaskRunKey:
+    if not target.task:
+        message = "id is missing: name the task run by its task's id"
+        raise InvalidInput(message)
+    return run_key(unit, caller, target).task(TaskId(target.task))
+
+
+def _tasks(unit: Unit, run: Run) -> Mapping[TaskId, Task]:
+    config = unit.pipelines.get_config(run.key.of_pipeline, run.version)
+    return {task.id: task for task in config.tasks}
+
+
+def _states(unit: Unit, key: RunKey) -> Mapping[TaskId, TaskState]:
+    return {task: found.state for task, found in unit.runs.all_task_runs(key).items()}
+
+
+def _view(found: TaskRun, run: Run, tasks: Mapping[TaskId, Task], states: Mapping[TaskId, TaskState]) -> TaskRunView:
+    task = tasks[found.id]
+    waiting = found.state is TaskState.PENDING and any(not states[each].is_terminal for each in task.depends_on)
+    return TaskRunView(task_run=found, task=task, run=run, variables=environment(run, task), waiting=waiting)

@@ -1,0 +1,248 @@
+"""One live run: an inbox of signals, the machine that decides, the effects that follow.
+
+Only the actor applies signals to an admitted run, one after the other: decide, store in one commit, apply, then begin
+the effects, each in a task of its own, so that a cancel never waits behind a pull. What users ask for is stored by the
+services; the actor is poked and reads it, so that no request is lost to a crash or to a full queue.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import structlog
+
+from gofer.core.errors import GoferError, NotFound
+from gofer.core.ids import RunKey, TaskId
+from gofer.core.machine import apply, decide, resume, stored_requests
+from gofer.core.run import Plan, Progress, RunState
+from gofer.core.step import (
+    Admitted,
+    AdoptTask,
+    ArmDeadline,
+    DeadlinePassed,
+    Effect,
+    EnsureImages,
+    InternalFault,
+    LaunchTask,
+    Signal,
+    Step,
+    StopTask,
+    TaskRunChanged,
+)
+from gofer.services.progress import Loaded, RunProgress, StaleRevision
+from gofer.workers.launching import BackOff, Launching, Spawn
+from gofer.workers.task_supervisor import TaskSupervisor
+
+_log = structlog.get_logger(__name__)
+_BACK_OFF = BackOff()
+_FAULT = "an internal fault; the server's log has the details"
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """A signal, and what is set when it is committed."""
+
+    signal: Signal
+    committed: asyncio.Event
+
+
+class RunActor:
+    """Brings one run to its end. The inbox holds at most two signals for each live task run, so it needs no limit."""
+
+    def __init__(self, *, key: RunKey, progress: RunProgress, parts: Launching, spawn: Spawn) -> None:
+        """Spawn effects in the given group; it outlives the actor."""
+        self._key = key
+        self._store = progress
+        self._parts = parts
+        self._spawn = spawn
+        self._inbox: deque[_Posted] = deque()
+        self._wake = asyncio.Event()
+        self._poked = False
+        self._over = False
+        self._supervisors: dict[TaskId, TaskSupervisor] = {}
+        self._while_live: list[asyncio.Task[None]] = []  # effects that mean nothing once the run has ended
+        self._plan: Plan
+        self._progress: Progress
+
+    def poke(self) -> None:
+        """Tell the actor that a stop request of its run may have been stored."""
+        self._poked = True
+        self._wake.set()
+
+    def post(self, signal: Signal) -> asyncio.Event:
+        """Queue a signal; what comes back is set when it is committed (or the actor is over)."""
+        posted = _Posted(signal, asyncio.Event())
+        if self._over:
+            posted.committed.set()
+        else:
+            self._inbox.append(posted)
+            self._wake.set()
+        return posted.committed
+
+    async def run(self) -> None:
+        """Live until the run has ended; a fault of ours ends the run, never the server."""
+        try:
+            await self._live()
+        except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
+            _log.exception("run actor failed", run=str(self._key))
+            await self._fail()
+        finally:
+            self._over = True
+            for posted in self._inbox:
+                posted.committed.set()
+            for task in self._while_live:
+                task.cancel()
+
+    async def _live(self) -> None:
+        if not await self._begin():
+            return
+        await self._work()
+
+    async def _work(self) -> None:
+        while not self._progress.run.state.is_terminal:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._poked:
+                self._poked = False
+                await self._load()
+                await self._apply_stored_requests()
+            while self._inbox:
+                posted = self._inbox[0]  # it stays there until it is committed: a fault must not lose it
+                await self._apply(posted.signal)
+                self._inbox.popleft()
+                posted.committed.set()
+
+    async def _begin(self) -> bool:
+        """Load the run, admit it or take it up again; False where there is nothing left to do."""
+        loaded = await self._load()
+        if loaded is None or loaded.progress.run.state.is_terminal:
+            return False
+        if loaded.progress.run.state is RunState.PENDING:
+            await self._apply(Admitted())
+        else:
+            for effect in resume(self._plan, self._progress):
+                self._start(effect, adopted=True)
+        await self._apply_stored_requests()
+        return True
+
+    async def _load(self) -> Loaded | None:
+        try:
+            loaded = await self._store.load(self._key)
+        except NotFound:
+            return None
+        self._plan = loaded.plan
+        self._progress = loaded.progress
+        return loaded
+
+    async def _apply_stored_requests(self) -> None:
+        for signal in stored_requests(self._progress):
+            await self._apply(signal)
+
+    async def _apply(self, signal: Signal) -> None:
+        """Decide, store, apply, begin. A write that fails is tried again: what an engine did can't be undone."""
+        tries = 0
+        while not self._progress.run.state.is_terminal:
+            step = decide(self._plan, self._progress, signal, at=self._parts.clock.now())
+            if not step.changes and not step.effects:
+                return
+            try:
+                stored = await self._store.store(self._progress.run, step)
+            except StaleRevision:
+                await self._load()
+                self.poke()
+            except (GoferError, OSError) as error:
+                _log.error("run not stored, trying again", run=str(self._key), error=str(error))
+                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
+                tries += 1
+                await self._load()
+                self.poke()
+            else:
+                apply(self._progress, step.changes)
+                self._progress.run = replace(self._progress.run, revision=stored.revision)
+                self._end_logs(step)
+                for effect in step.effects:
+                    self._start(effect, adopted=False)
+                return
+
+    def _end_logs(self, step: Step) -> None:
+        """Let go the followers of what has ended; all of its output is on the disk."""
+        for change in step.changes:
+            if isinstance(change, TaskRunChanged) and change.task_run.state.is_terminal:
+                self._parts.logs.end(change.task_run.key)
+
+    def _start(self, effect: Effect, *, adopted: bool) -> None:
+        match effect:
+            case EnsureImages():
+                self._start_while_live(self._ensure_images(effect), name=f"images {self._key}")
+            case LaunchTask() | AdoptTask():
+                self._supervise(effect.task, adopted=adopted or isinstance(effect, AdoptTask))
+            case StopTask():
+                supervisor = self._supervisors.get(effect.task) or self._supervise(effect.task, adopted=True)
+                self._spawn(supervisor.stop(force=effect.force), name=f"stop {supervisor.key}")
+            case ArmDeadline():
+                self._start_while_live(self._await_deadline(effect), name=f"deadline {self._key}")
+            case _:
+                assert_never(effect)
+
+    def _start_while_live(self, work: Coroutine[object, object, None], *, name: str) -> None:
+        self._while_live.append(self._spawn(work, name=name))
+
+    def _supervise(self, task: TaskId, *, adopted: bool) -> TaskSupervisor:
+        supervisor = self._supervisor(task, adopted=adopted)
+        self._spawn(self._supervised(supervisor), name=f"supervise {supervisor.key}")
+        return supervisor
+
+    def _supervisor(self, task: TaskId, *, adopted: bool) -> TaskSupervisor:
+        supervisor = TaskSupervisor(
+            run=self._progress.run,
+            task=self._plan.tasks[task],
+            task_run=self._progress.task_runs[task],
+            adopted=adopted,
+            parts=self._parts,
+            post=self.post,
+        )
+        self._supervisors[task] = supervisor
+        return supervisor
+
+    async def _supervised(self, supervisor: TaskSupervisor) -> None:
+        """Supervise; a fault of ours fails the run, and another supervision takes over, as the container may live."""
+        tries = 0
+        while True:
+            try:
+                await supervisor.run()
+            except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
+                _log.exception("supervision failed", task_run=str(supervisor.key))
+                self.post(InternalFault(description=_FAULT))
+                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
+                tries += 1
+                task = supervisor.key.task
+                if self._over or self._progress.task_runs[task].state.is_terminal:
+                    return
+                supervisor = self._supervisor(task, adopted=True)
+                self._spawn(supervisor.stop(force=False), name=f"stop {supervisor.key}")
+            else:
+                return
+
+    async def _ensure_images(self, effect: EnsureImages) -> None:
+        """Have the images of later tasks ready early. What fails here is told by the launch that needs the image."""
+        for image in effect.images:
+            with contextlib.suppress(GoferError, OSError):
+                engine = await self._parts.engine_of(self._plan.engine)
+                spec = self._parts.image_of(image.name, image.registry_auth)
+                await engine.ensure_image(spec, progress=lambda _: None)
+
+    async def _await_deadline(self, effect: ArmDeadline) -> None:
+        await self._parts.clock.sleep(effect.at - self._parts.clock.now())
+        self.post(DeadlinePassed())
+
+    async def _fail(self) -> None:
+        try:
+            if await self._load() is not None:
+                await self._apply(InternalFault(description=_FAULT))
+                self._wake.set()
+                await self._work()
+        except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
+            _log.exception("run left as it is until the next start", run=str(self._key))

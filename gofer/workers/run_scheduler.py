@@ -1,0 +1,92 @@
+"""Admits queued runs: first in, first out within a pipeline; a full pipeline never holds up another.
+
+The queues are a picture of the database. They are built when the worker starts and again when its subscription lagged;
+in between each event touches one pipeline.
+"""
+
+from collections.abc import Callable
+
+from gofer.bus import Bus, Lagged, Subscription
+from gofer.core.admission import Queues, effective_limit
+from gofer.core.errors import NotFound
+from gofer.core.events import Envelope, RunCompleted, RunEvent, RunStarted
+from gofer.core.ids import RunKey
+from gofer.services.progress import QueuedRun, RunProgress
+
+
+class RunScheduler:
+    """Gives each run that may start to the executor, and each that was under way when the server stopped."""
+
+    name = "run scheduler"
+
+    def __init__(
+        self, *, bus: Bus[Envelope], progress: RunProgress, take: Callable[[RunKey], None], parallelism_limit: int
+    ) -> None:
+        """`take` is given every run that may start; `parallelism_limit` is the server's, 0 for none."""
+        self._bus = bus
+        self._progress = progress
+        self._take = take
+        self._limit = parallelism_limit
+        self._queues = Queues()
+        self._known_event = 0
+        self._changes: Subscription[Envelope] | None = None
+        self._stopped = False
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Admit until stopped."""
+        with self._bus.subscribe(RunStarted, RunCompleted) as changes:
+            self._changes = changes
+            await self._rebuild()
+            ready()
+            while not self._stopped:
+                try:
+                    await self._follow(changes)
+                except Lagged:
+                    await self._rebuild()
+                else:
+                    return
+
+    def stop(self) -> None:
+        """Admit nothing more."""
+        self._stopped = True
+        if self._changes is not None:
+            self._changes.close()
+
+    async def _follow(self, changes: Subscription[Envelope]) -> None:
+        async for envelope in changes:
+            if self._stopped:
+                return
+            if envelope.id > self._known_event:
+                await self._hear(envelope)
+
+    async def _hear(self, envelope: Envelope) -> None:
+        event = envelope.event
+        if not isinstance(event, RunEvent):
+            return
+        key = RunKey(namespace=event.namespace_id, pipeline=event.pipeline_id, run=event.run_id)
+        if isinstance(event, RunCompleted):
+            self._queues.ended(key)
+        else:
+            try:
+                self._enqueue(await self._progress.queued(key))
+            except NotFound:
+                return  # deleted in the meantime
+        self._admit()
+
+    async def _rebuild(self) -> None:
+        standing = await self._progress.standing()
+        self._known_event = standing.last_event
+        self._queues = Queues()
+        for key in standing.live:
+            self._queues.started(key)
+            self._take(key)
+        for queued in standing.queued:
+            self._enqueue(queued)
+        self._admit()
+
+    def _enqueue(self, queued: QueuedRun) -> None:
+        self._queues.enqueue(queued.key, limit=effective_limit(queued.parallelism, self._limit))
+
+    def _admit(self) -> None:
+        for key in self._queues.admissible():
+            self._take(key)

@@ -1,0 +1,266 @@
+"""One attempt of one task run, from its launch or its adoption to its removal.
+
+The attempt was committed before this module hears of it, and it is the idempotency key of all that an engine is asked
+to do. So every step may be interrupted, also by the end of the process: whoever comes next begins with `find`, and
+goes on.
+
+    FIND -> (unknown) -> slot, image, environment -> CREATE -> logs opened -> START -> RUNNING -> EXITED -> REMOVE
+            created, running, exited ----------------^
+
+The container is removed only after its exit is committed. A stop of a user ends the waiting steps (slot, pull) at once;
+asyncio's own cancellation means only that this process goes away, and leaves the container running.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError, InvalidInput, NotFound
+from gofer.core.ids import TaskRunKey
+from gofer.core.interpolation import unresolvable
+from gofer.core.pipeline import Task
+from gofer.core.run import Reason, ReasonCode, Run, TaskRun, TaskState
+from gofer.core.step import LaunchFailed, Signal, TaskExited, TaskLost, TaskStarted
+from gofer.core.variables import environment
+from gofer.engines.protocols import (
+    ContainerHandle,
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    ExitResult,
+    Found,
+    ImageSpec,
+    PullProgress,
+    SchedulerEngine,
+)
+from gofer.workers.launching import BackOff, Launching, LaunchStep
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+_BACK_OFF = BackOff()
+_KILL_AT_ONCE_SECONDS = 0
+
+
+class Post(Protocol):
+    """Hands a signal to the run's actor."""
+
+    def __call__(self, signal: Signal) -> asyncio.Event:
+        """Queue the signal at once; what comes back is set when it is committed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How an attempt ended, and the container to remove once that is committed."""
+
+    signal: Signal
+    handle: ContainerHandle | None = None
+
+
+class _Stopped(Exception):
+    """A user's stop came before the container existed."""
+
+
+class _Refused(Exception):
+    """The launch can't succeed, however often it is tried."""
+
+    def __init__(self, reason: Reason, handle: ContainerHandle | None = None) -> None:
+        super().__init__(reason.description)
+        self.reason = reason
+        self.handle = handle
+
+
+class TaskSupervisor:
+    """Supervises one attempt. `run` is its life; `stop` may be called beside it."""
+
+    def __init__(self, *, run: Run, task: Task, task_run: TaskRun, adopted: bool, parts: Launching, post: Post) -> None:
+        """Supervise the current attempt of `task_run`; `adopted` where an earlier process may have launched it."""
+        self._run = run
+        self._task = task
+        self._task_run = task_run
+        self._may_exist = adopted
+        self._start_committed = task_run.started_at is not None
+        self._parts = parts
+        self._post = post
+        self._attempt = task_run.attempt_id(parts.instance)
+        self._stopping = task_run.state is TaskState.STOPPING
+        self._waiting: asyncio.Timeout | None = None
+        self._settled = asyncio.Event()  # set when the container runs, or will never run
+        self._running: ContainerHandle | None = None
+
+    @property
+    def key(self) -> TaskRunKey:
+        """The task run that this is about."""
+        return self._task_run.key
+
+    async def run(self) -> None:
+        """Bring the attempt to its end, have that committed, and remove the container."""
+        holds_slot = self._may_exist
+        if holds_slot:
+            self._parts.slots.take_over(self.key)
+        try:
+            ending = await self._persist(self._live)
+            await self._post(ending.signal).wait()
+        finally:
+            self._running = None
+            self._settled.set()
+            self._parts.slots.release(self.key)
+        handle = ending.handle
+        if handle is not None:
+            await self._persist(lambda: self._remove(handle))
+
+    async def stop(self, *, force: bool) -> None:
+        """Stop the attempt: waiting steps end at once, a container gets SIGTERM and its grace, or SIGKILL."""
+        self._stopping = True
+        if self._waiting is not None:
+            self._waiting.reschedule(_KILL_AT_ONCE_SECONDS)
+        await self._settled.wait()
+        if self._running is not None:
+            await self._persist(lambda: self._stop_container(force=force))
+
+    async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work, again and again while the engine or the disk can't be reached."""
+        tries = 0
+        while True:
+            try:
+                return await work()
+            except (EngineUnavailable, OSError) as error:
+                if tries == 0:
+                    _log.warning("engine out of reach, trying again", attempt=str(self._attempt), error=str(error))
+                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
+                tries += 1
+
+    async def _live(self) -> _Ending:
+        engine = await self._parts.engine_of(self._task_run.engine)
+        try:
+            found = await self._find(engine) or await self._create(engine)
+            if found is None:
+                return _Ending(TaskLost(task=self._task.id))
+            return await self._follow(engine, found)
+        except _Stopped:
+            reason = Reason(code=ReasonCode.CANCELLED, description="cancelled before its container started")
+            return _Ending(LaunchFailed(task=self._task.id, reason=reason))
+        except _Refused as refused:
+            return _Ending(LaunchFailed(task=self._task.id, reason=refused.reason), refused.handle)
+        except NotFound:
+            return _Ending(TaskLost(task=self._task.id))
+
+    async def _find(self, engine: SchedulerEngine) -> Found | None:
+        self._parts.observe(LaunchStep.FIND, self.key)
+        if not self._may_exist:
+            return None
+        return await engine.find(self._attempt)
+
+    async def _create(self, engine: SchedulerEngine) -> Found | None:
+        """Make the container; None where it was seen running before and the engine has lost it."""
+        if self._start_committed:
+            return None
+        problem = unresolvable(self._run, self._task)
+        if problem is not None:
+            raise _Refused(problem)
+        await self._unless_stopped(lambda: self._parts.slots.acquire(self.key))
+        try:
+            image = self._parts.image_of(self._task.image, self._task.registry_auth)
+            await self._unless_stopped(lambda: engine.ensure_image(image, progress=self._on_pull))
+        except (NotFound, FailedPrecondition, InvalidInput) as error:
+            raise _Refused(Reason(code=ReasonCode.IMAGE_UNAVAILABLE, description=error.message)) from error
+        self._parts.observe(LaunchStep.CREATE, self.key)
+        self._may_exist = True
+        try:
+            handle = await engine.create(self._spec(image))
+        except (NotFound, FailedPrecondition, InvalidInput) as error:
+            raise _Refused(Reason(code=ReasonCode.LAUNCH_FAILED, description=error.message)) from error
+        return Found(handle=handle, status=ContainerStatus(state=ContainerState.CREATED))
+
+    async def _follow(self, engine: SchedulerEngine, found: Found) -> _Ending:
+        handle = found.handle
+        async with self._parts.logs.writer(self.key) as writer:
+            async with engine.logs(handle, since=writer.cursor) as chunks:
+                if found.status.state is ContainerState.CREATED:
+                    await self._start(engine, handle)
+                self._parts.observe(LaunchStep.RUNNING, self.key)
+                self._tell_started(found)
+                self._running = handle
+                self._settled.set()
+                async for chunk in chunks:
+                    await writer.append(chunk)
+            result = await engine.wait(handle)
+        self._parts.observe(LaunchStep.EXITED, self.key)
+        return _Ending(self._exited(result), handle)
+
+    async def _start(self, engine: SchedulerEngine, handle: ContainerHandle) -> None:
+        if self._stopping:
+            reason = Reason(code=ReasonCode.CANCELLED, description="cancelled before its container started")
+            raise _Refused(reason, handle)
+        self._parts.observe(LaunchStep.START, self.key)
+        try:
+            await engine.start(handle)
+        except (FailedPrecondition, InvalidInput) as error:
+            raise _Refused(Reason(code=ReasonCode.LAUNCH_FAILED, description=error.message), handle) from error
+
+    def _tell_started(self, found: Found) -> None:
+        if self._start_committed:
+            return
+        self._start_committed = True
+        self._post(TaskStarted(task=self._task.id, at_engine=found.status.started_at))
+
+    def _exited(self, result: ExitResult) -> TaskExited:
+        return TaskExited(
+            task=self._task.id,
+            exit_code=result.exit_code,
+            started_at=result.started_at,
+            ended_at=result.ended_at,
+        )
+
+    async def _stop_container(self, *, force: bool) -> None:
+        handle = self._running
+        if handle is None:
+            return
+        engine = await self._parts.engine_of(self._task_run.engine)
+        grace = self._parts.stop_timeout
+        try:
+            await engine.stop(handle, grace=grace * 0 if force else grace)
+        except NotFound:
+            return  # it ended, and its supervisor removed it
+
+    async def _remove(self, handle: ContainerHandle) -> None:
+        engine = await self._parts.engine_of(self._task_run.engine)
+        self._parts.observe(LaunchStep.REMOVE, self.key)
+        try:
+            await engine.remove(handle)
+        except EngineUnavailable:
+            raise
+        except GoferError as error:
+            # The run has ended as it should; the next start of the server looks for what was left over.
+            _log.warning("container not removed", attempt=str(self._attempt), error=error.message)
+
+    async def _unless_stopped(self, work: Callable[[], Awaitable[T]]) -> T:
+        if self._stopping:
+            raise _Stopped
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                return await work()
+        except TimeoutError:
+            if self._stopping:
+                raise _Stopped from None
+            raise
+        finally:
+            self._waiting = None
+
+    def _spec(self, image: ImageSpec) -> ContainerSpec:
+        key = self.key
+        return ContainerSpec(
+            attempt=self._attempt,
+            name=f"{key.namespace}_{key.pipeline}_{key.run}_{key.task}",
+            image=image,
+            command=self._task.command,
+            entrypoint=self._task.entrypoint,
+            environment={each.key: each.value for each in environment(self._run, self._task)},
+        )
+
+    def _on_pull(self, progress: PullProgress) -> None:
+        _log.debug("pulling", attempt=str(self._attempt), image=progress.image, status=progress.status)
