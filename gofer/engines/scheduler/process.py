@@ -1,0 +1,341 @@
+"""The process engine: tasks are processes of this machine, without a daemon, without images, without isolation.
+
+Each attempt has a folder (`process_folder`) that holds all its state, and a shim (`process_shim`) that starts it, so
+that both outlive this server. A task runs in a working folder of its own, which is its HOME too, with the environment
+that it was given and a PATH; both streams come as one. It ends when its first process ends: what that leaves behind in
+its process group is killed. Only what makes itself a session or a group of its own escapes, as nothing isolates.
+
+Exit codes are the shell's, 128 + N for a death by signal N. Where somebody kills the shim itself, the task counts as
+killed (137) and its processes are killed with it.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gofer.config.settings import ProcessSettings
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput, NotFound
+from gofer.core.ids import AttemptId, InstanceId
+from gofer.core.output import LogChunk, LogCursor
+from gofer.engines.protocols import (
+    Capabilities,
+    ContainerHandle,
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    ExitResult,
+    Found,
+    ImageSpec,
+    Owned,
+    PullProgress,
+)
+from gofer.engines.scheduler.inotify import FileChanges
+from gofer.engines.scheduler.process_folder import (
+    KILLED,
+    AttemptFolder,
+    Seen,
+    attempt_of,
+    clear_leftovers,
+    folder_name,
+    list_attempts,
+    make_folder,
+)
+from gofer.engines.scheduler.process_group import BootId, read_boot_id
+from gofer.engines.scheduler.process_shim import Launched, Tools, launch
+from gofer.engines.scheduler.process_spool import SpoolReader
+from gofer.engines.scheduler.process_threads import Threads
+from gofer.engines.scheduler.process_watch import Watch
+from gofer.files import ensure_private_folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What the engine has while it is entered."""
+
+    tools: Tools
+    boot: BootId
+    threads: Threads
+    changes: FileChanges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Adopted:
+    """What a folder says, and a descriptor of its shim where that lives (else -1); the receiver's."""
+
+    seen: Seen
+    pidfd: int
+
+
+class ProcessEngine:
+    """A `SchedulerEngine` of local processes. `folder` is its own; `path` is the PATH of tasks that bring none."""
+
+    name = "process"
+    capabilities = Capabilities(isolates=False, pulls_images=False, tells_streams=False, survives_restart=True)
+
+    def __init__(self, *, folder: Path, path: str) -> None:
+        self._root = folder
+        self._path = path
+        self._watches: dict[ContainerHandle, Watch] = {}
+        self._opened: _Opened | None = None
+
+    async def __aenter__(self) -> Self:
+        tools, boot = await asyncio.to_thread(_prepare, self._root)
+        self._opened = _Opened(tools=tools, boot=boot, threads=Threads(), changes=FileChanges())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        opened, self._opened = self._opened, None
+        for watch in self._watches.values():
+            watch.detach()
+        self._watches.clear()
+        if opened is not None:
+            opened.changes.close()
+            await opened.threads.close()
+
+    async def find(self, attempt: AttemptId) -> Found | None:
+        """Look for the attempt's folder."""
+        name = folder_name(attempt)
+        if attempt_of(name) != attempt:
+            return None
+        handle = ContainerHandle(name)
+        seen = await self._use().threads.run(self._folder(handle).look)
+        return None if seen is None else Found(handle=handle, status=seen.status)
+
+    async def ensure_image(self, image: ImageSpec, *, progress: Callable[[PullProgress], None]) -> None:
+        """Do nothing: images mean nothing here."""
+
+    async def create(self, spec: ContainerSpec) -> ContainerHandle:
+        """Make the attempt's folder. Raises `FailedPrecondition` for a spec with neither command nor entrypoint."""
+        handle = ContainerHandle(folder_name(spec.attempt))
+        argv = (*spec.entrypoint, *spec.command)
+        _check_spec(spec, argv)
+        defaults = {"PATH": self._path, "HOME": str(self._folder(handle).work)}
+        environment = {**defaults, **spec.environment}
+        await self._use().threads.run(lambda: make_folder(self._root, spec, argv=argv, environment=environment))
+        return handle
+
+    def logs(
+        self, handle: ContainerHandle, *, since: LogCursor | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[LogChunk]]:
+        """Follow the spool; all of it counts as stdout."""
+        return self._logs(handle, since or LogCursor())
+
+    @asynccontextmanager
+    async def _logs(self, handle: ContainerHandle, since: LogCursor) -> AsyncIterator[AsyncIterator[LogChunk]]:
+        watch = await self._watch(handle)
+        opened = self._use()
+        path = self._folder(handle).log
+        reader = SpoolReader(watch=watch, changes=opened.changes, run=opened.threads.run)
+        try:
+            await opened.threads.run_to_end(lambda: _open_log(path, handle), lambda fd: reader.attach(fd, path))
+            yield reader.follow(since.stdout_bytes + since.stderr_bytes)
+        finally:
+            reader.close()
+
+    async def start(self, handle: ContainerHandle) -> None:
+        """Start the command; done when nothing stands before it any more, so that a signal reaches it."""
+        opened = self._use()
+        folder = self._folder(handle)
+        launched = await opened.threads.run_to_end(
+            lambda: _start(folder, handle, opened.tools), lambda each: self._take_launched(handle, each)
+        )
+        if launched is None and not (await self._watch(handle)).is_settled:
+            raise EngineUnavailable(f"the process of {handle} ended before its command; is the disk full?")
+
+    async def wait(self, handle: ContainerHandle) -> ExitResult:
+        """Wait for the end of the first process. `FailedPrecondition` where it was never started."""
+        watch = await self._watch(handle)
+        if not watch.is_settled:
+            raise FailedPrecondition(f"the container {handle} is not started", handle=handle)
+        await watch.ended.wait()
+        seen = await self._use().threads.run(self._folder(handle).look)
+        if seen is None or seen.status.exit_code is None:  # killed and removed meanwhile
+            return ExitResult(exit_code=KILLED)
+        return ExitResult(
+            exit_code=seen.status.exit_code, started_at=seen.status.started_at, ended_at=seen.status.ended_at
+        )
+
+    async def stop(self, handle: ContainerHandle, *, grace: timedelta) -> None:
+        """Send SIGTERM to the process group, and SIGKILL after the grace."""
+        watch = await self._watch(handle)
+        if not watch.is_settled:
+            watch = await self._claim(handle, watch)
+        with suppress(TimeoutError):
+            if grace > timedelta():
+                watch.signal(signal.SIGTERM)
+                async with asyncio.timeout(grace.total_seconds()):
+                    await watch.ended.wait()
+        watch.signal(signal.SIGKILL)
+        await watch.ended.wait()
+
+    async def inspect(self, handle: ContainerHandle) -> ContainerStatus:
+        """Tell state, exit code and times."""
+        seen = await self._use().threads.run(self._folder(handle).look)
+        if seen is None:
+            raise _unknown(handle)
+        return seen.status
+
+    async def remove(self, handle: ContainerHandle) -> None:
+        """Kill what runs, and remove the folder with all that the task left in it."""
+        with suppress(NotFound):
+            watch = await self._watch(handle)
+            if not watch.is_settled:
+                watch = await self._claim(handle, watch)
+            watch.signal(signal.SIGKILL)
+            await watch.ended.wait()
+            await self._use().threads.run(self._folder(handle).remove)
+            self._watches.pop(handle, None)
+
+    async def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
+        """Give this instance's attempts that have a folder."""
+        for attempt in await self._use().threads.run(lambda: list_attempts(self._root, instance)):
+            yield Owned(handle=ContainerHandle(folder_name(attempt)), attempt=attempt)
+
+    def _use(self) -> _Opened:
+        if self._opened is None:
+            raise EngineUnavailable("the process engine is not open")
+        return self._opened
+
+    def _folder(self, handle: ContainerHandle) -> AttemptFolder:
+        if attempt_of(handle) is None:
+            raise _unknown(handle)
+        return AttemptFolder(self._root / handle, self._use().boot)
+
+    async def _watch(self, handle: ContainerHandle) -> Watch:
+        """Give the attempt's watch, which follows its process where it runs. Raises `NotFound`."""
+        known = self._watches.get(handle)
+        if known is not None and known.is_settled:
+            return known
+        folder = self._folder(handle)
+        adopted = await self._use().threads.run_to_end(
+            lambda: _adopt(folder), lambda each: self._take_adopted(handle, each)
+        )
+        if adopted is None:
+            raise _unknown(handle)
+        return self._watches.setdefault(handle, Watch())
+
+    async def _claim(self, handle: ContainerHandle, watch: Watch) -> Watch:
+        """Let a created attempt end unstarted; where it was started at this moment, follow it."""
+        if await self._use().threads.run(self._folder(handle).claim):
+            watch.mark_ended()
+            return watch
+        return await self._watch(handle)
+
+    def _take_launched(self, handle: ContainerHandle, launched: Launched | None) -> None:
+        if launched is None:
+            return
+        if self._opened is None:
+            os.close(launched.pidfd)
+        else:
+            self._watches.setdefault(handle, Watch()).attach(launched.pid, launched.pidfd)
+
+    def _take_adopted(self, handle: ContainerHandle, adopted: _Adopted | None) -> None:
+        if adopted is None:
+            gone = self._watches.pop(handle, None)
+            if gone is not None:
+                gone.mark_ended()
+        elif self._opened is None:
+            if adopted.pidfd >= 0:
+                os.close(adopted.pidfd)
+        elif adopted.seen.shim is not None:
+            self._watches.setdefault(handle, Watch()).attach(adopted.seen.shim.pid, adopted.pidfd)
+        elif adopted.seen.status.state is ContainerState.EXITED:
+            self._watches.setdefault(handle, Watch()).mark_ended()
+
+
+def create(settings: ProcessSettings) -> ProcessEngine:
+    """Make the engine from its settings, whose folder must be named by now. Raises `InvalidInput`."""
+    if not settings.folder:
+        message = "scheduler.process.folder is empty: name the folder where the processes of tasks are kept"
+        raise InvalidInput(message)
+    return ProcessEngine(folder=Path(settings.folder).absolute(), path=settings.path)
+
+
+def _prepare(root: Path) -> tuple[Tools, BootId]:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        ensure_private_folder(root)
+        clear_leftovers(root)
+        return Tools.found(), read_boot_id()
+    except OSError as error:
+        raise EngineUnavailable(f"the process engine needs Linux 5.3 or newer, and {root}: {error}") from error
+
+
+def _adopt(folder: AttemptFolder) -> _Adopted | None:
+    while True:
+        seen = folder.look()
+        if seen is None:
+            return None
+        if seen.shim is None:
+            return _Adopted(seen=seen, pidfd=-1)
+        with suppress(ProcessLookupError):  # it ended since: look again
+            pidfd = os.pidfd_open(seen.shim.pid)
+            if folder.is_alive(seen.shim):  # else the number is another's by now, or it ended since
+                return _Adopted(seen=seen, pidfd=pidfd)
+            os.close(pidfd)
+
+
+def _start(folder: AttemptFolder, handle: ContainerHandle, tools: Tools) -> Launched | None:
+    seen = folder.look()
+    if seen is None:
+        raise _unknown(handle)
+    if seen.status.state is not ContainerState.CREATED:
+        return None
+    try:
+        argv, environment = folder.command(), folder.environment()
+    except FileNotFoundError:  # started or removed at this moment
+        return None
+    launched = launch(folder.path, argv, environment, tools)
+    if launched is not None and launched.has_environment:
+        folder.forget_environment()
+    return launched
+
+
+def _open_log(path: Path, handle: ContainerHandle) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _unknown(handle) from None
+
+
+def _check_spec(spec: ContainerSpec, argv: tuple[str, ...]) -> None:
+    if attempt_of(folder_name(spec.attempt)) != spec.attempt:
+        raise InvalidInput(f"the attempt {spec.attempt} has an id that is none", attempt=str(spec.attempt))
+    if not argv:
+        raise FailedPrecondition(
+            f"the task {spec.attempt.key.task} has neither a command nor an entrypoint: the process engine runs no "
+            "image, so that it needs one of them",
+            attempt=str(spec.attempt),
+        )
+    faults = [*_faults_of_environment(spec.environment)]
+    if any("\0" in word for word in argv):
+        faults.append("the command holds a NUL byte, which no process can be given")
+    if faults:
+        raise InvalidInput("; ".join(faults), faults=tuple(faults), attempt=str(spec.attempt))
+
+
+def _faults_of_environment(environment: Mapping[str, str]) -> list[str]:
+    faults = [f"the variable {key!r} has a name that no process can be given" for key in environment if _is_bad(key)]
+    faults += [
+        f"the variable {key!r} holds a NUL byte, which no process can be given"
+        for key, value in environment.items()
+        if "\0" in value
+    ]
+    return faults
+
+
+def _is_bad(key: str) -> bool:
+    return not key or "=" in key or "\0" in key
+
+
+def _unknown(handle: ContainerHandle) -> NotFound:
+    return NotFound(f"the process engine knows no container {handle}", handle=handle)
