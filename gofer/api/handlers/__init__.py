@@ -1,0 +1,1 @@
+"""One file per noun: request to values, service, values to reply."""

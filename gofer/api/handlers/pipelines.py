@@ -1,0 +1,98 @@
+"""Pipelines, their versions and deployments."""
+
+from gofer.api.caller import current_caller
+from gofer.api.convert.common import page_of
+from gofer.api.convert.pipelines import (
+    config_draft_of,
+    config_to_proto,
+    deployment_to_proto,
+    pipeline_to_proto,
+    pipeline_view_to_proto,
+)
+from gofer.core.errors import InvalidInput
+from gofer.services.pipelines import Pipelines
+from gofer.services.runs import Target
+from gofer_sdk._proto import proto
+
+
+class PipelineHandlers(proto.GoferBase):
+    """The RPCs about pipelines."""
+
+    def __init__(self, *, pipelines: Pipelines, results_limit: int) -> None:
+        """Give at most `results_limit` items of a list at once."""
+        self._pipelines = pipelines
+        self._results_limit = results_limit
+
+    async def register_pipeline_config(
+        self, message: proto.RegisterPipelineConfigRequest
+    ) -> proto.RegisterPipelineConfigResponse:
+        """Serve RegisterPipelineConfig."""
+        if message.pipeline_config is None:
+            raise InvalidInput("pipeline_config is missing: send the pipeline that is to be registered")
+        draft = config_draft_of(message.pipeline_config)
+        view = await self._pipelines.register(current_caller(), message.namespace_id, draft)
+        return proto.RegisterPipelineConfigResponse(pipeline=pipeline_view_to_proto(view))
+
+    async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
+        """Serve GetPipeline."""
+        target = Target(namespace=message.namespace_id, pipeline=message.id)
+        view = await self._pipelines.get(current_caller(), target, message.version)
+        return proto.GetPipelineResponse(pipeline=pipeline_view_to_proto(view))
+
+    async def list_pipelines(self, message: proto.ListPipelinesRequest) -> proto.ListPipelinesResponse:
+        """Serve ListPipelines."""
+        page = page_of(message, self._results_limit)
+        listed = await self._pipelines.list(current_caller(), message.namespace_id, page)
+        return proto.ListPipelinesResponse(
+            pipelines=[pipeline_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
+        )
+
+    async def enable_pipeline(self, message: proto.EnablePipelineRequest) -> proto.EnablePipelineResponse:
+        """Serve EnablePipeline."""
+        target = Target(namespace=message.namespace_id, pipeline=message.id)
+        await self._pipelines.enable(current_caller(), target)
+        return proto.EnablePipelineResponse()
+
+    async def disable_pipeline(self, message: proto.DisablePipelineRequest) -> proto.DisablePipelineResponse:
+        """Serve DisablePipeline."""
+        target = Target(namespace=message.namespace_id, pipeline=message.id)
+        await self._pipelines.disable(current_caller(), target)
+        return proto.DisablePipelineResponse()
+
+    async def get_pipeline_config(self, message: proto.GetPipelineConfigRequest) -> proto.GetPipelineConfigResponse:
+        """Serve GetPipelineConfig."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        config = await self._pipelines.get_config(current_caller(), target, message.version)
+        return proto.GetPipelineConfigResponse(config=config_to_proto(config))
+
+    async def list_pipeline_configs(
+        self, message: proto.ListPipelineConfigsRequest
+    ) -> proto.ListPipelineConfigsResponse:
+        """Serve ListPipelineConfigs."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        page = page_of(message, self._results_limit)
+        listed = await self._pipelines.list_configs(current_caller(), target, page)
+        return proto.ListPipelineConfigsResponse(
+            configs=[config_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
+        )
+
+    async def deploy_pipeline(self, message: proto.DeployPipelineRequest) -> proto.DeployPipelineResponse:
+        """Serve DeployPipeline."""
+        target = Target(namespace=message.namespace_id, pipeline=message.id)
+        deployment = await self._pipelines.deploy(current_caller(), target, message.version)
+        return proto.DeployPipelineResponse(deployment_id=deployment.id)
+
+    async def get_deployment(self, message: proto.GetDeploymentRequest) -> proto.GetDeploymentResponse:
+        """Serve GetDeployment."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        deployment = await self._pipelines.get_deployment(current_caller(), target, message.id)
+        return proto.GetDeploymentResponse(deployment=deployment_to_proto(deployment))
+
+    async def list_deployments(self, message: proto.ListDeploymentsRequest) -> proto.ListDeploymentsResponse:
+        """Serve ListDeployments."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        page = page_of(message, self._results_limit)
+        listed = await self._pipelines.list_deployments(current_caller(), target, page)
+        return proto.ListDeploymentsResponse(
+            deployments=[deployment_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
+        )

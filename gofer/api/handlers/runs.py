@@ -1,0 +1,47 @@
+"""Runs."""
+
+from gofer.api.caller import current_caller
+from gofer.api.convert.common import page_of
+from gofer.api.convert.runs import run_to_proto, start_run_of
+from gofer.services.runs import Runs, Target
+from gofer_sdk._proto import proto
+
+
+class RunHandlers(proto.GoferBase):
+    """The RPCs about runs."""
+
+    def __init__(self, *, runs: Runs, results_limit: int) -> None:
+        """Give at most `results_limit` items of a list at once."""
+        self._runs = runs
+        self._results_limit = results_limit
+
+    async def start_run(self, message: proto.StartRunRequest) -> proto.StartRunResponse:
+        """Serve StartRun."""
+        started = await self._runs.start(current_caller(), start_run_of(message))
+        return proto.StartRunResponse(run=run_to_proto(started.run), existing=started.existing)
+
+    async def get_run(self, message: proto.GetRunRequest) -> proto.GetRunResponse:
+        """Serve GetRun."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id, run=message.id)
+        return proto.GetRunResponse(run=run_to_proto(await self._runs.get(current_caller(), target)))
+
+    async def list_runs(self, message: proto.ListRunsRequest) -> proto.ListRunsResponse:
+        """Serve ListRuns."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        listed = await self._runs.list(current_caller(), target, page_of(message, self._results_limit))
+        return proto.ListRunsResponse(
+            runs=[run_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
+        )
+
+    async def cancel_run(self, message: proto.CancelRunRequest) -> proto.CancelRunResponse:
+        """Serve CancelRun."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id, run=message.run_id)
+        await self._runs.cancel(current_caller(), target, force=message.force)
+        return proto.CancelRunResponse()
+
+    async def cancel_all_runs(self, message: proto.CancelAllRunsRequest) -> proto.CancelAllRunsResponse:
+        """Serve CancelAllRuns."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        return proto.CancelAllRunsResponse(
+            runs=list(await self._runs.cancel_all(current_caller(), target, force=message.force))
+        )

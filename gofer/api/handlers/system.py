@@ -1,0 +1,17 @@
+"""The server itself."""
+
+from gofer.api.caller import current_caller
+from gofer.api.convert.system import system_info_to_proto
+from gofer.services.system import System
+from gofer_sdk._proto import proto
+
+
+class SystemHandlers(proto.GoferBase):
+    """The RPCs about the server itself."""
+
+    def __init__(self, *, system: System) -> None:
+        self._system = system
+
+    async def get_system_info(self, message: proto.GetSystemInfoRequest) -> proto.GetSystemInfoResponse:  # noqa: ARG002 - empty
+        """Serve GetSystemInfo."""
+        return system_info_to_proto(await self._system.get_info(current_caller()))
