@@ -1,0 +1,169 @@
+"""Everything that the commands print goes through here: data to the standard output, talk to the standard error."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final, Protocol, TextIO
+
+import typer
+
+from gofer.cli.neutral import LogFilter, plain
+from gofer.cli.tables import Cell, Style, painted, render_fields, render_table
+from gofer.config.client_settings import OutputFormat
+
+_PIPE_WIDTH: Final = 10_000
+"""How wide a line may be where no terminal limits it."""
+
+
+class Message(Protocol):
+    """A message of the wire, as far as printing it goes."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return its canonical JSON as a tree."""
+        ...
+
+
+class Mark(Enum):
+    """What a line of talk begins with."""
+
+    SUCCESS = ("✓", "+", Style.GOOD)
+    FAILURE = ("x", "x", Style.BAD)
+    WARNING = ("!", "!", Style.WARN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where and how to print. `detail` asks for exact times."""
+
+    format: OutputFormat = OutputFormat.PRETTY
+    no_color: bool = False
+    detail: bool = False
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+
+    @property
+    def is_pretty(self) -> bool:
+        """Whether people are to read it."""
+        return self.format is OutputFormat.PRETTY
+
+    @property
+    def is_json(self) -> bool:
+        """Whether programs are to read it."""
+        return self.format is OutputFormat.JSON
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the standard output is a terminal."""
+        return self.stdout.isatty()
+
+    @property
+    def has_color(self) -> bool:
+        """Whether the standard output gets colours."""
+        return self.is_terminal and not self.no_color and os.environ.get("TERM") != "dumb"
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether the standard output takes nothing but ASCII."""
+        return "utf" not in (self.stdout.encoding or "").lower()
+
+    @property
+    def width(self) -> int:
+        """How many characters a line may have."""
+        return shutil.get_terminal_size().columns if self.is_terminal else _PIPE_WIDTH
+
+    def now(self) -> datetime:
+        """Return the time that words like "5 minutes ago" start from."""
+        return datetime.now(UTC)
+
+    def json(self, message: Message) -> None:
+        """Print the canonical JSON of a message on one line, if programs are to read."""
+        if self.is_json:
+            self._write(self.stdout, json.dumps(message.to_dict()) + "\n")
+
+    def line(self, text: str = "") -> None:
+        """Print a line of data for people; control characters become spaces."""
+        if self.is_pretty:
+            self._write(self.stdout, f"{plain(text)}\n")
+
+    def fields(self, rows: Sequence[tuple[str, Cell | str]]) -> None:
+        """Print names and values for people, a line each; values are cut at the end of a terminal's line."""
+        if self.is_pretty:
+            self._print_lines(render_fields(rows, width=self.width, color=self.has_color))
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
+        """Print a table for people; the last columns give way where a terminal is too narrow."""
+        if self.is_pretty:
+            self._print_lines(render_table(headers, rows, width=self.width, color=self.has_color))
+
+    def raw(self, data: bytes) -> None:
+        """Print bytes as they are."""
+        if self.format is OutputFormat.SILENT:
+            return
+        self.stdout.flush()
+        self.stdout.buffer.write(data)
+        self.stdout.flush()
+
+    def log(self, chunk: bytes, log_filter: LogFilter | None) -> None:
+        """Print a part of a log; with a filter, which a terminal needs, without what would play tricks on it."""
+        if log_filter is None:
+            self.raw(chunk)
+        elif self.format is not OutputFormat.SILENT:
+            self._write(self.stdout, log_filter.feed(chunk))
+            self.stdout.flush()
+
+    def success(self, text: str) -> None:
+        """Tell people that something is done."""
+        if self.is_pretty:
+            self._talk(Mark.SUCCESS, text)
+
+    def hint(self, text: str) -> None:
+        """Tell people what they might do next, or what goes on; control characters become spaces."""
+        if self.is_pretty:
+            self._write(self.stderr, f"{plain(text)}\n")
+
+    def warning(self, text: str) -> None:
+        """Tell what should be known."""
+        if self.format is not OutputFormat.SILENT:
+            self._talk(Mark.WARNING, text)
+
+    def failure(self, text: str) -> None:
+        """Tell what went wrong; several lines are allowed."""
+        if self.format is not OutputFormat.SILENT:
+            self._talk(Mark.FAILURE, text)
+
+    def confirm(self, question: str, *, expected: str) -> None:
+        """Ask for a word to be typed before something that can't be undone.
+
+        Raises:
+            typer.Exit: nobody can be asked, or something else was typed.
+
+        """
+        if not sys.stdin.isatty():
+            self.failure(f"{plain(question)} Nobody can be asked here: add --yes.")
+            raise typer.Exit(2)
+        self._write(self.stderr, f"? {plain(question)} Type {expected} to go on: ")
+        self.stderr.flush()
+        if sys.stdin.readline().strip() != expected:
+            self.failure("nothing was changed")
+            raise typer.Exit(1)
+
+    def _talk(self, mark: Mark, text: str) -> None:
+        sign, ascii_sign, style = mark.value
+        encodable = "utf" in (self.stderr.encoding or "").lower()
+        color = self.stderr.isatty() and not self.no_color
+        first, *more = (plain(line) for line in text.split("\n"))
+        lines = [f"{painted(sign if encodable else ascii_sign, style, color=color)} {first}", *more]
+        self._write(self.stderr, "\n".join(lines) + "\n")
+
+    def _print_lines(self, lines: Sequence[str]) -> None:
+        self._write(self.stdout, "".join(f"{line}\n" for line in lines))
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, errors="replace").decode(encoding))

@@ -1,0 +1,109 @@
+"""Tables and lists of fields as lines of text, as wide as a terminal is."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gofer.cli.neutral import plain
+
+_GAP: Final = "  "
+_MIN_COLUMN: Final = 8
+_CUT: Final = "…"
+
+
+class Style(Enum):
+    """What a text means, as a colour that can be read on dark and on light ground."""
+
+    GOOD = "32"
+    BAD = "31"
+    WARN = "35"
+    BUSY = "36"
+    DIM = "2"
+    STRONG = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text of a table with its meaning."""
+
+    text: str
+    style: Style | None = None
+
+
+def painted(text: str, style: Style | None, *, color: bool) -> str:
+    """Return the text in the colour of its meaning."""
+    return f"\x1b[{style.value}m{text}\x1b[0m" if color and style and text else text
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_width_of_character(character) for character in text)
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text with its end left out where it is wider than `width`."""
+    if width_of(text) <= width:
+        return text
+    kept = ""
+    room = width - 1
+    for character in text:
+        room -= _width_of_character(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + _CUT
+
+
+def render_table(headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, width: int, color: bool) -> list[str]:
+    """Return the lines of a table: headers in bold, columns as wide as they need, the last ones cut to fit."""
+    cells = [[_cell_of(value) for value in row] for row in rows]
+    widths = [
+        max(width_of(header), *(width_of(row[column].text) for row in cells)) if cells else width_of(header)
+        for column, header in enumerate(headers)
+    ]
+    _narrow(widths, headers, width)
+    header_row = [Cell(header, Style.STRONG) for header in headers]
+    return [_line(row, widths, color=color) for row in [header_row, *cells]]
+
+
+def render_fields(rows: Sequence[tuple[str, Cell | str]], *, width: int, color: bool) -> list[str]:
+    """Return a line for each name and value, the values below each other."""
+    widest = max((width_of(name) for name, _ in rows), default=0)
+    room = max(width - widest - len(_GAP), _MIN_COLUMN)
+    return [
+        _line([Cell(name, Style.DIM), _cell_of(value)], [widest, room], color=color) if _cell_of(value).text else name
+        for name, value in rows
+    ]
+
+
+def _narrow(widths: list[int], headers: Sequence[str], width: int) -> None:
+    """Take from the last columns what does not fit, but never more than leaves a column readable."""
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    for column in reversed(range(len(widths))):
+        least = max(width_of(headers[column]), _MIN_COLUMN)
+        taken = max(min(excess, widths[column] - least), 0)
+        widths[column] -= taken
+        excess -= taken
+
+
+def _line(row: Sequence[Cell], widths: Sequence[int], *, color: bool) -> str:
+    parts: list[str] = []
+    for cell, width in zip(row, widths, strict=True):
+        text = cut(cell.text, width)
+        padding = " " * (width - width_of(text))
+        parts.append(painted(text, cell.style, color=color) + padding)
+    return _GAP.join(parts).rstrip()
+
+
+def _cell_of(value: Cell | str) -> Cell:
+    return Cell(plain(value.text), value.style) if isinstance(value, Cell) else Cell(plain(value))
+
+
+def _width_of_character(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
