@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -38,6 +37,7 @@ from gofer.storage.raw_event import RawEvent
 Value = str | int | None
 """What a column of ours holds."""
 
+_dump: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
 
 
@@ -171,10 +171,10 @@ def run_state_to_row(run: Run) -> dict[str, Value]:
         "namespace": run.namespace,
         "pipeline": run.pipeline,
         "id": run.id,
-        "state": run.state,
+        "state": run.state.value,
         "admitted_at": maybe_to_ms(run.admitted_at),
         "ended_at": maybe_to_ms(run.ended_at),
-        "objects_expired": run.objects_expired,
+        "objects_expired": int(run.objects_expired),
         "revision": run.revision,
         **_reason_to_row(run.reason),
         **stop_request_to_row(run.stop_request),
@@ -186,7 +186,7 @@ def run_to_row(run: Run) -> dict[str, Value]:
     return {
         **run_state_to_row(run),
         "version": run.version,
-        "initiator_type": run.initiator.type,
+        "initiator_type": run.initiator.type.value,
         "initiator_name": run.initiator.name,
         "initiator_reason": run.initiator.reason,
         "variables": _dump(dict(run.variables)),
@@ -223,15 +223,15 @@ def task_run_to_row(task_run: TaskRun) -> dict[str, Value]:
         "pipeline": task_run.pipeline,
         "run": task_run.run,
         "id": task_run.id,
-        "state": task_run.state,
+        "state": task_run.state.value,
         "attempt": task_run.attempt,
         "engine": task_run.engine,
         "exit_code": task_run.exit_code,
         "created_at": to_ms(task_run.created_at),
         "started_at": maybe_to_ms(task_run.started_at),
         "ended_at": maybe_to_ms(task_run.ended_at),
-        "logs_expired": task_run.logs_expired,
-        "logs_removed": task_run.logs_removed,
+        "logs_expired": int(task_run.logs_expired),
+        "logs_removed": int(task_run.logs_removed),
         **_reason_to_row(task_run.reason),
         **stop_request_to_row(task_run.stop_request),
     }
@@ -245,7 +245,7 @@ def _reason_of(row: Row) -> Reason | None:
 def _reason_to_row(reason: Reason | None) -> dict[str, Value]:
     if reason is None:
         return {"reason_code": None, "reason_description": ""}
-    return {"reason_code": reason.code, "reason_description": reason.description}
+    return {"reason_code": reason.code.value, "reason_description": reason.description}
 
 
 def _stop_request_of(row: Row) -> StopRequest | None:
@@ -256,8 +256,8 @@ def _stop_request_of(row: Row) -> StopRequest | None:
 def stop_request_to_row(request: StopRequest | None) -> dict[str, Value]:
     """Give the columns of a stop request, for runs and task runs alike."""
     if request is None:
-        return {"stop_at": None, "stop_force": False}
-    return {"stop_at": to_ms(request.at), "stop_force": request.force}
+        return {"stop_at": None, "stop_force": 0}
+    return {"stop_at": to_ms(request.at), "stop_force": int(request.force)}
 
 
 def event_to_row(event: Event) -> tuple[str, Value, Value, Value, str]:
@@ -282,7 +282,3 @@ def envelope_of(row: Row) -> Envelope:
         else RawEvent(kind=row["kind"], recorded=details)
     )
     return Envelope(id=EventId(row["id"]), at=from_ms(row["at"]), event=event)
-
-
-def _dump(value: Mapping[str, object] | list[dict[str, object]]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,11 +1,14 @@
 """Events on the wire."""
 
 import json
+from typing import Final
 
 from gofer.api.convert.common import ms
 from gofer.core.events import Envelope
 from gofer.services.events import EventQuery
 from gofer_sdk._proto import proto
+
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def event_to_proto(envelope: Envelope) -> proto.Event:
@@ -13,7 +16,7 @@ def event_to_proto(envelope: Envelope) -> proto.Event:
     return proto.Event(
         id=envelope.id,
         type=envelope.event.kind,
-        details=json.dumps(envelope.event.details(), ensure_ascii=False, separators=(",", ":")),
+        details=_to_json(envelope.event.details()),
         emitted=ms(envelope.at),
     )
 
