@@ -62,6 +62,7 @@ class RunActor:
         self._wake = asyncio.Event()
         self._poked = False
         self._over = False
+        self._armed = False
         self._supervisors: dict[TaskId, TaskSupervisor] = {}
         self._while_live: list[asyncio.Task[None]] = []  # effects that mean nothing once the run has ended
         self._plan: Plan
@@ -123,10 +124,21 @@ class RunActor:
         if loaded.progress.run.state is RunState.PENDING:
             await self._apply(Admitted())
         else:
-            for effect in resume(self._plan, self._progress):
-                self._start(effect, adopted=True)
+            self._take_up()
         await self._apply_stored_requests()
         return True
+
+    def _take_up(self) -> None:
+        """Begin what is committed and in nobody's hands: an earlier process left it, or a write whose reply was lost."""
+        unsupervised = {task for task in self._plan.tasks if task not in self._supervisors}
+        for effect in resume(self._plan, self._progress):
+            if not isinstance(effect, LaunchTask | AdoptTask | StopTask) or effect.task in unsupervised:
+                self._start(effect, adopted=True)
+
+    async def _reload(self) -> None:
+        await self._load()
+        self._take_up()
+        self.poke()
 
     async def _load(self) -> Loaded | None:
         try:
@@ -151,14 +163,12 @@ class RunActor:
             try:
                 stored = await self._store.store(self._progress.run, step)
             except StaleRevision:
-                await self._load()
-                self.poke()
+                await self._reload()
             except (GoferError, OSError) as error:
                 _log.error("run not stored, trying again", run=str(self._key), error=str(error))
                 await self._parts.clock.sleep(_BACK_OFF.wait(tries))
                 tries += 1
-                await self._load()
-                self.poke()
+                await self._reload()
             else:
                 apply(self._progress, step.changes)
                 self._progress.run = replace(self._progress.run, revision=stored.revision)
@@ -183,9 +193,14 @@ class RunActor:
                 supervisor = self._supervisors.get(effect.task) or self._supervise(effect.task, adopted=True)
                 self._spawn(supervisor.stop(force=effect.force), name=f"stop {supervisor.key}")
             case ArmDeadline():
-                self._start_while_live(self._await_deadline(effect), name=f"deadline {self._key}")
+                self._arm(effect)
             case _:
                 assert_never(effect)
+
+    def _arm(self, effect: ArmDeadline) -> None:
+        if not self._armed:
+            self._armed = True
+            self._start_while_live(self._await_deadline(effect), name=f"deadline {self._key}")
 
     def _start_while_live(self, work: Coroutine[object, object, None], *, name: str) -> None:
         self._while_live.append(self._spawn(work, name=name))

@@ -29,6 +29,7 @@ from gofer.storage.journal import EventFilter
 from gofer.storage.unit import Unit
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching
+from gofer.workers.recovery import remove_leftovers
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
 from tests.factories import CLI, KEY, make_config, make_pipeline, make_task
@@ -60,7 +61,7 @@ class World:
 
     async def start(self) -> None:
         """Start the workers, as a server that starts again does."""
-        parts = Launching(
+        self.parts = Launching(
             engine_of=self.engine_of,
             instance=await self.database.read(lambda unit: unit.meta.instance_id()),
             logs=self.logs,
@@ -69,13 +70,14 @@ class World:
             clock=SystemClock(),
             stop_timeout=timedelta(minutes=5),
         )
-        self.executor = DagExecutor(bus=self.bus, progress=self.progress, parts=parts)
+        self.executor = DagExecutor(bus=self.bus, progress=self.progress, parts=self.parts)
         self.scheduler = RunScheduler(
             bus=self.bus,
             progress=self.progress,
             take=self.executor.take,
             parallelism_limit=self.parallelism_limit,
         )
+        await remove_leftovers(self.engine, progress=self.progress, instance=self.parts.instance)
         await self._workers.enter_async_context(running(self.executor, grace=GRACE))
         await self._workers.enter_async_context(running(self.scheduler, grace=GRACE))
 
