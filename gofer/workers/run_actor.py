@@ -129,7 +129,7 @@ class RunActor:
         return True
 
     def _take_up(self) -> None:
-        """Begin what is committed and in nobody's hands: an earlier process left it, or a write whose reply was lost."""
+        """Begin what is committed and in nobody's hands: left by an earlier process, or by a lost reply."""
         unsupervised = {task for task in self._plan.tasks if task not in self._supervisors}
         for effect in resume(self._plan, self._progress):
             if not isinstance(effect, LaunchTask | AdoptTask | StopTask) or effect.task in unsupervised:
