@@ -1,0 +1,166 @@
+"""One call, from its request to its typed error: what all nouns of the client share."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import betterproto2
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+
+from gofer_sdk.client.connection import Connection
+from gofer_sdk.client.patience import OnRetry, Patience
+from gofer_sdk.codec import MalformedMessage
+from gofer_sdk.errors import DeadlineExceeded, ServerFault, Unavailable, Untrusted, from_connection, from_status
+
+Request_contra = TypeVar("Request_contra", bound=betterproto2.Message, contravariant=True)
+Reply_co = TypeVar("Reply_co", bound=betterproto2.Message, covariant=True)
+Request = TypeVar("Request", bound=betterproto2.Message)
+Reply = TypeVar("Reply", bound=betterproto2.Message)
+
+
+class UnaryMethod(Protocol[Request_contra, Reply_co]):
+    """A call of the generated stub that has one answer."""
+
+    def __call__(self, message: Request_contra, /, *, timeout: float | None) -> Awaitable[Reply_co]:
+        """Start the call; the timeout is in seconds."""
+        ...
+
+
+class StreamMethod(Protocol[Request_contra, Reply_co]):
+    """A call of the generated stub that has any number of answers."""
+
+    def __call__(self, message: Request_contra, /) -> AsyncIterator[Reply_co]:
+        """Start the call."""
+        ...
+
+
+def rpc_of(request: betterproto2.Message) -> str:
+    """Return the name of the call that a request belongs to."""
+    return type(request).__name__.removesuffix("Request")
+
+
+@dataclass(slots=True)
+class _Failures:
+    """How often in a row, and since when, a call has failed."""
+
+    count: int = 0
+    since: float = 0.0
+
+
+class Calls:
+    """The calls of one client: deadlines, repetition, typed errors, and the namespace of those that name none."""
+
+    def __init__(
+        self, *, connection: Connection, namespace: str, patience: Patience, on_retry: OnRetry | None = None
+    ) -> None:
+        self.connection = connection
+        self._namespace = namespace
+        self._patience = patience
+        self._on_retry = on_retry
+
+    def namespace(self, asked: str) -> str:
+        """Return the namespace of a call: the one that it asks for, else the client's."""
+        return asked or self._namespace
+
+    async def once(self, method: UnaryMethod[Request, Reply], request: Request) -> Reply:
+        """Make a call that must not be made twice.
+
+        Raises CallFailed.
+        """
+        return await self._attempt(method, request, self._patience.call_timeout.total_seconds())
+
+    async def safe(self, method: UnaryMethod[Request, Reply], request: Request) -> Reply:
+        """Make a call that may be made again where the server was unavailable.
+
+        Raises CallFailed.
+        """
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._patience.call_timeout.total_seconds()
+        failures = _Failures()
+        while True:
+            try:
+                return await self._attempt(method, request, deadline - now())
+            except Unavailable as fault:
+                failures.count += 1
+                await self._wait_or_raise(fault, failures, deadline=deadline)
+
+    async def stream(self, method: StreamMethod[Request, Reply], request: Request) -> AsyncGenerator[Reply, None]:
+        """Yield the answers of a stream, which is not opened again where it breaks.
+
+        Raises CallFailed.
+        """
+        await self._connect(rpc_of(request))
+        with self._typed_errors(rpc_of(request)):
+            async for answer in method(request):
+                yield answer
+
+    async def resumed(self, method: StreamMethod[Request, Reply], request: Request) -> AsyncGenerator[Reply, None]:
+        """Yield the answers of a stream, opened again where it breaks.
+
+        The caller moves the request on with each answer, so that it always asks for what has not come yet. Raises
+        CallFailed.
+        """
+        now = asyncio.get_running_loop().time
+        failures = _Failures()
+        was_open = False
+        while True:
+            opened = now()
+            try:
+                await self._connect(rpc_of(request))
+                was_open = True
+                async with aclosing(self.stream(method, request)) as answers:
+                    async for answer in answers:
+                        failures = _Failures()
+                        yield answer
+            except Unavailable as fault:
+                if now() - opened > self._patience.longest_delay.total_seconds():
+                    failures = _Failures()  # it held for a while: this is another loss, not the same one
+                failures.count += 1
+                failures.since = failures.since or now()
+                until = failures.since + self._patience.reconnect_for.total_seconds() if was_open else None
+                await self._wait_or_raise(fault, failures, until=until)
+            else:
+                return
+
+    async def _wait_or_raise(
+        self, fault: Unavailable, failures: _Failures, *, deadline: float | None = None, until: float | None = None
+    ) -> None:
+        """Wait before the next try; raise the fault where there is to be none.
+
+        Without `until` the number of tries is bounded; with it, their time.
+        """
+        delay = self._patience.delay_after(failures.count)
+        at = asyncio.get_running_loop().time() + delay.total_seconds()
+        is_last = at > until if until is not None else failures.count >= self._patience.attempts
+        if is_last or isinstance(fault, Untrusted) or (deadline is not None and at > deadline):
+            raise fault
+        if self._on_retry is not None:
+            self._on_retry(fault, delay)
+        await asyncio.sleep(delay.total_seconds())
+
+    async def _attempt(self, method: UnaryMethod[Request, Reply], request: Request, seconds: float) -> Reply:
+        with self._typed_errors(rpc_of(request)):
+            return await method(request, timeout=max(seconds, 0.0))
+
+    async def _connect(self, rpc: str) -> None:
+        with self._typed_errors(rpc):
+            async with asyncio.timeout(self._patience.call_timeout.total_seconds()):
+                await self.connection.connect()
+
+    @contextmanager
+    def _typed_errors(self, rpc: str) -> Iterator[None]:
+        host = str(self.connection.address)
+        try:
+            yield
+        except GRPCError as error:
+            raise from_status(error, rpc=rpc, host=host) from error
+        except TimeoutError as error:
+            if error.errno is not None:  # the system's own, of a connection that was never made
+                raise from_connection(error, rpc=rpc, host=host) from error
+            raise DeadlineExceeded(f"{rpc}: no answer from {host} in time", rpc=rpc, host=host) from error
+        except (OSError, StreamTerminatedError, ProtocolError) as error:
+            raise from_connection(error, rpc=rpc, host=host) from error
+        except MalformedMessage as error:
+            raise ServerFault(f"{rpc}: the answer of {host} is {error}", rpc=rpc, host=host) from error

@@ -1,0 +1,137 @@
+"""Pipelines, their versions and deployments."""
+
+from collections.abc import AsyncGenerator
+
+from gofer_sdk._proto import proto
+from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.page import Page, each_of
+from gofer_sdk.client.present import present
+
+
+class PipelineCalls:
+    """Pipelines, their versions (configs), and which of them is live (deployments).
+
+    `namespace` empty is the client's own, everywhere. A list's `limit` 0 is the server's own limit.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def register(self, config: proto.UserPipelineConfig, *, namespace: str = "") -> proto.Pipeline:
+        """Store a new version of a pipeline, the first one included; it is not live until it is deployed.
+
+        Raises InvalidInput with every fault of the config, NotFound, PermissionDenied.
+        """
+        request = proto.RegisterPipelineConfigRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_config=config
+        )
+        reply = await self._calls.once(self._calls.connection.stub.register_pipeline_config, request)
+        return present(reply.pipeline, request)
+
+    async def get(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.Pipeline:
+        """Return a pipeline with one of its versions; 0 is the live one.
+
+        Raises NotFound, also where no version is live.
+        """
+        request = proto.GetPipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline, version=version)
+        reply = await self._calls.safe(self._calls.connection.stub.get_pipeline, request)
+        return present(reply.pipeline, request)
+
+    async def list(
+        self, *, limit: int = 0, offset: int = 0, cursor: str = "", namespace: str = ""
+    ) -> Page[proto.PipelineMetadata]:
+        """Return a page of a namespace's pipelines, by id, last first."""
+        request = proto.ListPipelinesRequest(
+            namespace_id=self._calls.namespace(namespace), limit=limit, offset=offset, cursor=cursor
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.list_pipelines, request)
+        return Page(items=tuple(reply.pipelines), next_cursor=reply.next_cursor)
+
+    def each(self, *, namespace: str = "") -> AsyncGenerator[proto.PipelineMetadata, None]:
+        """Yield all pipelines of a namespace, by id, last first."""
+        return each_of(lambda cursor: self.list(cursor=cursor, namespace=namespace))
+
+    async def enable(self, pipeline: str, *, namespace: str = "") -> None:
+        """Let a pipeline start runs again.
+
+        Raises NotFound, PermissionDenied.
+        """
+        request = proto.EnablePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline)
+        await self._calls.once(self._calls.connection.stub.enable_pipeline, request)
+
+    async def disable(self, pipeline: str, *, namespace: str = "") -> None:
+        """Let a pipeline start no more runs; those under way go on.
+
+        Raises NotFound, PermissionDenied.
+        """
+        request = proto.DisablePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline)
+        await self._calls.once(self._calls.connection.stub.disable_pipeline, request)
+
+    async def get_config(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.PipelineConfig:
+        """Return one version of a pipeline; 0 is the live one.
+
+        Raises NotFound.
+        """
+        request = proto.GetPipelineConfigRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, version=version
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.get_pipeline_config, request)
+        return present(reply.config, request)
+
+    async def list_configs(
+        self, pipeline: str, *, limit: int = 0, offset: int = 0, cursor: str = "", namespace: str = ""
+    ) -> Page[proto.PipelineConfig]:
+        """Return a page of a pipeline's versions, newest first."""
+        request = proto.ListPipelineConfigsRequest(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            limit=limit,
+            offset=offset,
+            cursor=cursor,
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.list_pipeline_configs, request)
+        return Page(items=tuple(reply.configs), next_cursor=reply.next_cursor)
+
+    def each_config(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.PipelineConfig, None]:
+        """Yield all versions of a pipeline, newest first."""
+        return each_of(lambda cursor: self.list_configs(pipeline, cursor=cursor, namespace=namespace))
+
+    async def deploy(self, pipeline: str, version: int, *, namespace: str = "") -> int:
+        """Make a version the one that new runs use; return the id of the deployment.
+
+        Raises NotFound, FailedPrecondition while another deployment is under way, PermissionDenied.
+        """
+        request = proto.DeployPipelineRequest(
+            namespace_id=self._calls.namespace(namespace), id=pipeline, version=version
+        )
+        reply = await self._calls.once(self._calls.connection.stub.deploy_pipeline, request)
+        return reply.deployment_id
+
+    async def get_deployment(self, pipeline: str, deployment: int, *, namespace: str = "") -> proto.Deployment:
+        """Return one deployment.
+
+        Raises NotFound.
+        """
+        request = proto.GetDeploymentRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, id=deployment
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.get_deployment, request)
+        return present(reply.deployment, request)
+
+    async def list_deployments(
+        self, pipeline: str, *, limit: int = 0, offset: int = 0, cursor: str = "", namespace: str = ""
+    ) -> Page[proto.Deployment]:
+        """Return a page of a pipeline's deployments, newest first."""
+        request = proto.ListDeploymentsRequest(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            limit=limit,
+            offset=offset,
+            cursor=cursor,
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.list_deployments, request)
+        return Page(items=tuple(reply.deployments), next_cursor=reply.next_cursor)
+
+    def each_deployment(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.Deployment, None]:
+        """Yield all deployments of a pipeline, newest first."""
+        return each_of(lambda cursor: self.list_deployments(pipeline, cursor=cursor, namespace=namespace))

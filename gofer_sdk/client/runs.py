@@ -1,0 +1,113 @@
+"""Runs."""
+
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from gofer_sdk._proto import proto
+from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.events import EventCalls, EventFilter
+from gofer_sdk.client.page import Page, each_of
+from gofer_sdk.client.present import present
+
+RUN_COMPLETED = "RUN_COMPLETED"
+
+
+class RunCalls:
+    """The executions of pipelines.
+
+    `namespace` empty is the client's own, everywhere. A list's `limit` 0 is the server's own limit.
+    """
+
+    def __init__(self, calls: Calls, events: EventCalls) -> None:
+        self._calls = calls
+        self._events = events
+
+    async def start(
+        self,
+        pipeline: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        initiator: proto.Initiator | None = None,
+        request_id: str = "",
+        namespace: str = "",
+    ) -> proto.StartRunResponse:
+        """Start a run of the live version; the answer holds the run as it was stored, usually PENDING.
+
+        The same request id for the same pipeline within 24 hours gives the same run, with `existing` set. Without one
+        the client makes one, so that a call whose answer was lost is made again safely. `variables` beat those of the
+        pipeline and are taken literally. The initiator is a bot by the name of `gofer_sdk` unless another is given.
+
+        Raises InvalidInput, NotFound, FailedPrecondition (disabled, or no version is live), PermissionDenied.
+        """
+        request = proto.StartRunRequest(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            variables=dict(variables or {}),
+            initiator=initiator or proto.Initiator(type=proto.InitiatorType.BOT, name="gofer_sdk"),
+            request_id=request_id or uuid.uuid4().hex,
+        )
+        return await self._calls.safe(self._calls.connection.stub.start_run, request)
+
+    async def get(self, pipeline: str, run: int, *, namespace: str = "") -> proto.Run:
+        """Return one run.
+
+        Raises NotFound.
+        """
+        request = proto.GetRunRequest(namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, id=run)
+        reply = await self._calls.safe(self._calls.connection.stub.get_run, request)
+        return present(reply.run, request)
+
+    async def list(
+        self, pipeline: str, *, limit: int = 0, offset: int = 0, cursor: str = "", namespace: str = ""
+    ) -> Page[proto.Run]:
+        """Return a page of a pipeline's runs, newest first."""
+        request = proto.ListRunsRequest(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            limit=limit,
+            offset=offset,
+            cursor=cursor,
+        )
+        reply = await self._calls.safe(self._calls.connection.stub.list_runs, request)
+        return Page(items=tuple(reply.runs), next_cursor=reply.next_cursor)
+
+    def each(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.Run, None]:
+        """Yield all runs of a pipeline, newest first."""
+        return each_of(lambda cursor: self.list(pipeline, cursor=cursor, namespace=namespace))
+
+    async def wait(self, pipeline: str, run: int, *, namespace: str = "") -> proto.Run:
+        """Return a run when it has ended, however long that takes; through restarts of the server, too.
+
+        Raises NotFound, CallFailed.
+        """
+        found = await self.get(pipeline, run, namespace=namespace)
+        if found.state == proto.RunRunState.COMPLETE:
+            return found
+        # The history comes first in the stream, so an end between the two calls is in it.
+        only = EventFilter(kinds=(RUN_COMPLETED,), namespace=found.namespace, pipeline=found.pipeline, run=found.id)
+        async with aclosing(self._events.list(only=only, follow=True, limit=1)) as ends:
+            async for _ in ends:
+                break
+        return await self.get(pipeline, run, namespace=namespace)
+
+    async def cancel(self, pipeline: str, run: int, *, force: bool = False, namespace: str = "") -> None:
+        """Ask for a run to be stopped; returns as soon as that is stored. A run that has ended stays as it is.
+
+        `force` kills its containers at once. Raises NotFound, PermissionDenied.
+        """
+        request = proto.CancelRunRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, force=force
+        )
+        await self._calls.once(self._calls.connection.stub.cancel_run, request)
+
+    async def cancel_all(self, pipeline: str, *, force: bool = False, namespace: str = "") -> tuple[int, ...]:
+        """Ask for all runs of a pipeline to be stopped; return those that had not ended.
+
+        Raises NotFound, PermissionDenied.
+        """
+        request = proto.CancelAllRunsRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, force=force
+        )
+        reply = await self._calls.once(self._calls.connection.stub.cancel_all_runs, request)
+        return tuple(reply.runs)

@@ -1,0 +1,36 @@
+"""The client's side of TLS."""
+
+import ssl
+from pathlib import Path
+
+PEM_START = "-----BEGIN"
+
+
+def tls_context(tls_ca: str | Path | None, *, verified: bool) -> ssl.SSLContext:
+    """Return what a connection to a server needs.
+
+    `tls_ca` is a file of certificates in PEM, or the PEM text itself; they are then the only authorities. None means
+    those that this machine trusts. Without `verified` any certificate will do and `tls_ca` is not read. Reads files, so
+    call it in a thread. Raises ValueError where `tls_ca` holds no certificate, OSError where it can't be read.
+    """
+    if not verified:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif tls_ca is None:
+        context = ssl.create_default_context()
+    else:
+        context = _trusting(tls_ca)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _trusting(tls_ca: str | Path) -> ssl.SSLContext:
+    is_text = isinstance(tls_ca, str) and tls_ca.lstrip().startswith(PEM_START)
+    try:
+        if is_text:
+            return ssl.create_default_context(cadata=str(tls_ca))
+        return ssl.create_default_context(cafile=str(tls_ca))
+    except ssl.SSLError as fault:
+        place = "the given text" if is_text else str(tls_ca)
+        raise ValueError(f"tls_ca: {place} holds no certificate in PEM form ({fault.reason})") from fault
