@@ -6,7 +6,7 @@ from typing import Final, assert_never
 from gofer.api.convert.common import NO_EXIT_CODE, ms, variables_to_proto
 from gofer.api.convert.pipelines import task_to_proto
 from gofer.core.run import Reason, ReasonCode, TaskRun, TaskState
-from gofer.services.task_runs import TaskRunView
+from gofer.services.task_runs import LogQuery, TaskRunView
 from gofer_sdk._proto import proto
 
 _Reason = proto.TaskRunStatusReasonReason
@@ -89,3 +89,8 @@ def _reason_to_proto(reason: Reason | None) -> proto.TaskRunStatusReason:
     return proto.TaskRunStatusReason(
         reason=TASK_RUN_REASONS[reason.code], description=reason.description, code=reason.code.value
     )
+
+
+def log_query_of(request: proto.GetTaskRunLogsRequest) -> LogQuery:
+    """Read which part of a log is wanted; nothing is checked yet."""
+    return LogQuery(offset_bytes=request.offset_bytes, tail_lines=request.tail_lines, follow=not request.no_follow)
