@@ -1,0 +1,326 @@
+"""The composition root: the only module that names every concrete class.
+
+`running_app` reads top to bottom as the server's start; leaving it is the shutdown, in reverse.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from gofer import __version__
+from gofer.api.caller import trust_this_machine
+from gofer.api.composite import Composite
+from gofer.api.gateway import Gateway
+from gofer.api.handlers.events import EventHandlers
+from gofer.api.handlers.health import Health
+from gofer.api.handlers.namespaces import NamespaceHandlers
+from gofer.api.handlers.not_due import NotDueHandlers
+from gofer.api.handlers.pipelines import PipelineHandlers
+from gofer.api.handlers.runs import RunHandlers
+from gofer.api.handlers.system import SystemHandlers
+from gofer.api.handlers.task_runs import TaskRunHandlers
+from gofer.api.server import ApiServer
+from gofer.bus import Bus
+from gofer.clock import Clock, SystemClock
+from gofer.config.check import start_warnings, why_not_startable
+from gofer.config.load import load_settings
+from gofer.config.settings import Settings
+from gofer.core.errors import EngineUnavailable, GoferError, InvalidInput
+from gofer.core.events import Envelope
+from gofer.core.ids import InstanceId, TaskRunKey
+from gofer.engines.opened import OpenedEngines
+from gofer.engines.protocols import SchedulerEngine
+from gofer.engines.registry import EngineRegistry
+from gofer.files import data_folder_lock, ensure_private_folder
+from gofer.lifecycle import running, stop_on_signals
+from gofer.logging import set_up_logging
+from gofer.logs import LogStore
+from gofer.sealing import Sealer, open_sealer
+from gofer.services.events import Events
+from gofer.services.namespaces import Namespaces
+from gofer.services.pipelines import Pipelines
+from gofer.services.progress import RunProgress
+from gofer.services.runs import Runs
+from gofer.services.system import System, SystemInfo
+from gofer.services.task_runs import TaskRuns
+from gofer.sqlite import Database, open_database
+from gofer.storage.unit import Unit
+from gofer.systemd import ServiceManager
+from gofer.tls import server_context
+from gofer.workers.dag_executor import DagExecutor
+from gofer.workers.launching import Launching, LaunchStep
+from gofer.workers.recovery import remove_leftovers
+from gofer.workers.run_scheduler import RunScheduler
+from gofer.workers.slot_gate import SlotGate
+
+_log = structlog.get_logger(__name__)
+
+SWITCH_INTERVAL_SECONDS: Final = 0.0005
+"""How long a thread may hold the interpreter: with Python's own 5 ms, one busy thread makes the loop wait 100 ms."""
+FOR_EVER: Final = timedelta(days=36_500)
+PROCESS_FOLDER: Final = "processes"
+DRAIN_MARGIN: Final = timedelta(seconds=3)
+"""What the API's stop may take beyond its grace, for last words and goodbyes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """Where tests look in: told of each launch step before it is taken, and of each event once it is committed."""
+
+    observe: Callable[[LaunchStep, TaskRunKey], None] = field(default=lambda _step, _key: None)
+    committed: Callable[[Envelope], None] = field(default=lambda _envelope: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A running server, as those who started it see it."""
+
+    settings: Settings
+    engine: SchedulerEngine
+    database: Database[Unit]
+    bus: Bus[Envelope]
+    server: ApiServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What everything else stands on."""
+
+    settings: Settings
+    clock: Clock
+    probes: Probes
+    bus: Bus[Envelope]
+    database: Database[Unit]
+    sealer: Sealer
+    instance: InstanceId
+    engines: OpenedEngines
+    engine: SchedulerEngine
+    logs: LogStore
+
+
+@asynccontextmanager
+async def running_app(
+    settings: Settings, *, clock: Clock | None = None, probes: Probes | None = None
+) -> AsyncIterator[App]:
+    """Run a server for the length of the block, which begins when the API answers.
+
+    Raises `FailedPrecondition` and `InvalidInput`, in words, where the settings, the data folder or a port are unfit.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    async with AsyncExitStack() as stack:
+        base = await _open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes())
+        await _run_workers(stack, base)
+        server = await _serve_api(stack, base)
+        yield App(settings=settings, engine=base.engine, database=base.database, bus=base.bus, server=server)
+
+
+async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, probes: Probes) -> _Base:
+    folder = settings.data_folder
+    await asyncio.to_thread(ensure_private_folder, folder)
+    stack.enter_context(data_folder_lock(folder))
+    sealer = await asyncio.to_thread(open_sealer, settings)
+    bus: Bus[Envelope] = Bus()
+    database = await _open_storage(stack, settings, bus=bus, clock=clock, probes=probes)
+    stack.callback(bus.close)
+    await Namespaces(database=database).ensure_default()
+    await Pipelines(
+        database=database, sealer=sealer, version_limit=settings.pipeline_version_limit
+    ).fail_running_deployments()
+    registry = EngineRegistry()
+    engines = await stack.enter_async_context(
+        OpenedEngines(lambda name: registry.scheduler(name, _engine_settings(settings, name)))
+    )
+    return _Base(
+        settings=settings,
+        clock=clock,
+        probes=probes,
+        bus=bus,
+        database=database,
+        sealer=sealer,
+        instance=await database.read(lambda unit: unit.meta.instance_id()),
+        engines=engines,
+        engine=await _default_engine(engines, settings),
+        logs=LogStore(settings.task_run_logs_dir),
+    )
+
+
+async def _open_storage(
+    stack: AsyncExitStack, settings: Settings, *, bus: Bus[Envelope], clock: Clock, probes: Probes
+) -> Database[Unit]:
+    def publish(units: Sequence[Unit]) -> None:
+        envelopes = [envelope for unit in units for envelope in unit.recorded]
+        for envelope in envelopes:
+            probes.committed(envelope)
+        bus.publish(envelopes)
+
+    return await stack.enter_async_context(
+        open_database(
+            settings.server.storage_path,
+            migrations="gofer.storage.migrations",
+            make_unit=Unit,
+            clock=clock,
+            after_commit=publish,
+        )
+    )
+
+
+async def _default_engine(engines: OpenedEngines, settings: Settings) -> SchedulerEngine:
+    """Open the configured engine; dev mode takes the process engine where Docker does not answer."""
+    name = settings.scheduler.engine
+    try:
+        engine = await engines.get(name)
+    except EngineUnavailable as error:
+        if not (settings.dev_mode and name == "docker"):
+            raise
+        _log.warning("Docker does not answer", error=error.message)
+        engine = await engines.get("process")
+    for note in _engine_notes(engine):
+        _log.warning(note)
+    return engine
+
+
+def _engine_notes(engine: SchedulerEngine) -> tuple[str, ...]:
+    if engine.capabilities.isolates:
+        return ()
+    note = (
+        f"the {engine.name} engine is in use: tasks run on this machine without isolation, with this server's rights, "
+        "and their images are ignored"
+    )
+    return (note,)
+
+
+def _engine_settings(settings: Settings, name: str) -> object:
+    match name:
+        case "docker":
+            return settings.scheduler.docker
+        case "process":
+            folder = settings.scheduler.process.folder or str(settings.data_folder / PROCESS_FOLDER)
+            return replace(settings.scheduler.process, folder=folder)
+        case _:
+            return settings.scheduler.other.get(name, {})
+
+
+async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
+    settings = base.settings
+    stop_timeout = settings.task_run_stop_timeout
+    parts = Launching(
+        engine_of=base.engines.get,
+        instance=base.instance,
+        logs=base.logs,
+        slots=SlotGate(settings.scheduler.max_tasks),
+        opener=base.sealer,
+        clock=base.clock,
+        stop_timeout=FOR_EVER if stop_timeout < timedelta() else stop_timeout,
+        observe=base.probes.observe,
+    )
+    progress = RunProgress(database=base.database, engine=base.engine.name)
+    await remove_leftovers(base.engine, progress=progress, instance=base.instance)
+    executor = DagExecutor(bus=base.bus, progress=progress, parts=parts)
+    await stack.enter_async_context(running(executor, grace=_share(settings, 5)))
+    scheduler = RunScheduler(
+        bus=base.bus, progress=progress, take=executor.take, parallelism_limit=settings.run_parallelism_limit
+    )
+    await stack.enter_async_context(running(scheduler, grace=_share(settings, 1)))
+
+
+def _share(settings: Settings, parts: int) -> timedelta:
+    """Give that many fifteenths of the time that a stop may take in all."""
+    return settings.server.shutdown_timeout * parts / 15
+
+
+async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
+    settings = base.settings
+    gateway = Gateway(
+        _api(base),
+        Health(),
+        identify=trust_this_machine,
+        max_message_bytes=settings.max_message_bytes,
+        clock=base.clock,
+    )
+    grace = _share(settings, 5)
+    server = ApiServer(
+        gateway,
+        address=settings.server.host,
+        tls=await asyncio.to_thread(server_context, settings, now=base.clock.now()),
+        drain_grace=grace,
+    )
+    await stack.enter_async_context(running(server, grace=grace + DRAIN_MARGIN))
+    return server
+
+
+def _api(base: _Base) -> Composite:
+    limit = base.settings.server.storage_results_limit
+    database = base.database
+    pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
+    runs = Runs(database=database, ingress_open=not base.settings.ignore_pipeline_run_events)
+    return Composite(
+        EventHandlers(events=Events(database=database, bus=base.bus)),
+        NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
+        NotDueHandlers(),
+        PipelineHandlers(pipelines=pipelines, results_limit=limit),
+        RunHandlers(runs=runs, results_limit=limit),
+        SystemHandlers(system=System(info=_info(base))),
+        TaskRunHandlers(task_runs=TaskRuns(database=database, logs=base.logs), results_limit=limit),
+    )
+
+
+def _info(base: _Base) -> SystemInfo:
+    return SystemInfo(
+        version=__version__,
+        commit="",
+        dev_mode=base.settings.dev_mode,
+        scheduler_engine=base.engine.name,
+        instance=base.instance,
+        notes=_engine_notes(base.engine),
+    )
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    manager = ServiceManager()
+    with stop_on_signals(stop.set):
+        async with running_app(settings) as app:
+            manager.ready(status=f"listening on {app.server.address}")
+            await stop.wait()
+            _log.info("stopping; containers go on running")
+            manager.stopping(status="letting calls finish")
+    _log.info("stopped")
+
+
+def main(*, config_path: str | None, dev_mode: bool) -> int:
+    """Run the server of `gofer service start` until a signal ends it; give the process's exit code."""
+    try:
+        loaded = load_settings(
+            config_path=Path(config_path) if config_path else None,
+            dev_mode=dev_mode,
+            environment=os.environ,
+            home=Path.home(),
+            engines=EngineRegistry().scheduler_names,
+        )
+    except InvalidInput as error:
+        return _refuse(error.faults)
+    faults = why_not_startable(loaded.settings)
+    if faults:
+        return _refuse(faults)
+    with set_up_logging(loaded.settings):
+        for warning in (*loaded.warnings, *start_warnings(loaded.settings)):
+            _log.warning(warning)
+        try:
+            asyncio.run(_serve(loaded.settings))
+        except GoferError as error:
+            _log.critical("the server can't run", error=error.message)
+            return 1
+    return 0
+
+
+def _refuse(faults: Sequence[str]) -> int:
+    sys.stderr.write("".join(f"gofer: {fault}\n" for fault in faults))
+    return 1
