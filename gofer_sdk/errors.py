@@ -145,7 +145,8 @@ def from_connection(error: Exception, *, rpc: str, host: str) -> Unavailable:
             )
             return Untrusted(text, rpc=rpc, host=host)
         case ssl.SSLError():
-            text = f"{host} does not speak TLS as a Gofer server does ({error.reason or error}): is it the right port?"
+            why = getattr(error, "reason", None) or error  # Python's own SSLErrors have none
+            text = f"{host} does not speak TLS as a Gofer server does ({why}): is it the right port?"
         case ConnectionRefusedError():
             text = f"nothing listens at {host}: is the server running?"
         case OSError():

@@ -1,44 +1,22 @@
 """One call, from its request to its typed error: what all nouns of the client share."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import betterproto2
+from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 
-from gofer_sdk.client.connection import Connection
+from gofer_sdk.client.connection import Connection, rpc_of
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.codec import MalformedMessage
 from gofer_sdk.errors import DeadlineExceeded, ServerFault, Unavailable, Untrusted, from_connection, from_status
 
-Request_contra = TypeVar("Request_contra", bound=betterproto2.Message, contravariant=True)
-Reply_co = TypeVar("Reply_co", bound=betterproto2.Message, covariant=True)
 Request = TypeVar("Request", bound=betterproto2.Message)
 Reply = TypeVar("Reply", bound=betterproto2.Message)
-
-
-class UnaryMethod(Protocol[Request_contra, Reply_co]):
-    """A call of the generated stub that has one answer."""
-
-    def __call__(self, message: Request_contra, /, *, timeout: float | None) -> Awaitable[Reply_co]:
-        """Start the call; the timeout is in seconds."""
-        ...
-
-
-class StreamMethod(Protocol[Request_contra, Reply_co]):
-    """A call of the generated stub that has any number of answers."""
-
-    def __call__(self, message: Request_contra, /) -> AsyncIterator[Reply_co]:
-        """Start the call."""
-        ...
-
-
-def rpc_of(request: betterproto2.Message) -> str:
-    """Return the name of the call that a request belongs to."""
-    return type(request).__name__.removesuffix("Request")
 
 
 @dataclass(slots=True)
@@ -64,14 +42,14 @@ class Calls:
         """Return the namespace of a call: the one that it asks for, else the client's."""
         return asked or self._namespace
 
-    async def once(self, method: UnaryMethod[Request, Reply], request: Request) -> Reply:
+    async def once(self, request: Request, reply_type: type[Reply]) -> Reply:
         """Make a call that must not be made twice.
 
         Raises CallFailed.
         """
-        return await self._attempt(method, request, self._patience.call_timeout.total_seconds())
+        return await self._attempt(request, reply_type, self._patience.call_timeout.total_seconds())
 
-    async def safe(self, method: UnaryMethod[Request, Reply], request: Request) -> Reply:
+    async def safe(self, request: Request, reply_type: type[Reply]) -> Reply:
         """Make a call that may be made again where the server was unavailable.
 
         Raises CallFailed.
@@ -81,22 +59,24 @@ class Calls:
         failures = _Failures()
         while True:
             try:
-                return await self._attempt(method, request, deadline - now())
+                return await self._attempt(request, reply_type, deadline - now())
             except Unavailable as fault:
                 failures.count += 1
                 await self._wait_or_raise(fault, failures, deadline=deadline)
 
-    async def stream(self, method: StreamMethod[Request, Reply], request: Request) -> AsyncGenerator[Reply, None]:
+    async def stream(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream, which is not opened again where it breaks.
 
         Raises CallFailed.
         """
         await self._connect(rpc_of(request))
         with self._typed_errors(rpc_of(request)):
-            async for answer in method(request):
-                yield answer
+            async with self.connection.call(request, reply_type, Cardinality.UNARY_STREAM) as answers:
+                await answers.send_message(request, end=True)
+                async for answer in answers:
+                    yield answer
 
-    async def resumed(self, method: StreamMethod[Request, Reply], request: Request) -> AsyncGenerator[Reply, None]:
+    async def resumed(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream, opened again where it breaks.
 
         The caller moves the request on with each answer, so that it always asks for what has not come yet. Raises
@@ -110,7 +90,7 @@ class Calls:
             try:
                 await self._connect(rpc_of(request))
                 was_open = True
-                async with aclosing(self.stream(method, request)) as answers:
+                async with aclosing(self.stream(request, reply_type)) as answers:
                     async for answer in answers:
                         failures = _Failures()
                         yield answer
@@ -140,9 +120,16 @@ class Calls:
             self._on_retry(fault, delay)
         await asyncio.sleep(delay.total_seconds())
 
-    async def _attempt(self, method: UnaryMethod[Request, Reply], request: Request, seconds: float) -> Reply:
-        with self._typed_errors(rpc_of(request)):
-            return await method(request, timeout=max(seconds, 0.0))
+    async def _attempt(self, request: Request, reply_type: type[Reply], seconds: float) -> Reply:
+        rpc = rpc_of(request)
+        with self._typed_errors(rpc):
+            call = self.connection.call(request, reply_type, Cardinality.UNARY_UNARY, seconds=max(seconds, 0.0))
+            async with call as stream:
+                await stream.send_message(request, end=True)
+                reply = await stream.recv_message()
+        if reply is None:
+            raise ServerFault(f"{rpc}: the server ended the call without an answer", rpc=rpc)
+        return reply
 
     async def _connect(self, rpc: str) -> None:
         with self._typed_errors(rpc):

@@ -2,23 +2,34 @@
 
 import asyncio
 from pathlib import Path
+from typing import TypeVar
 
-from grpclib.client import Channel
+import betterproto2
+from grpclib.client import Channel, Stream
 from grpclib.config import Configuration
+from grpclib.const import Cardinality
 
-from gofer_sdk._proto import proto
 from gofer_sdk.client.address import ServerAddress
 from gofer_sdk.client.tls import tls_context
 from gofer_sdk.client.token import Token
 from gofer_sdk.codec import WireCodec
 
+Request = TypeVar("Request", bound=betterproto2.Message)
+Reply = TypeVar("Reply", bound=betterproto2.Message)
+
+SERVICE = "proto.Gofer"
 # A stream that only waits must notice a server that is gone without a word: a ping after so many seconds of silence.
 _PING_AFTER_SECONDS = 30.0
 _PONG_WITHIN_SECONDS = 20.0
 
 
+def rpc_of(request: betterproto2.Message) -> str:
+    """Return the name of the call that a request belongs to."""
+    return type(request).__name__.removesuffix("Request")
+
+
 class Connection:
-    """An HTTP/2 connection with TLS, and the generated stub over it, which carries the token."""
+    """An HTTP/2 connection with TLS, whose calls carry the token."""
 
     def __init__(self, *, address: ServerAddress, token: Token | None, tls_ca: str | Path | None) -> None:
         self.address = address
@@ -52,10 +63,14 @@ class Connection:
         """Return when there is a connection. Raises OSError where there can't be one."""
         await self._open_channel().__connect__()
 
-    @property
-    def stub(self) -> proto.GoferStub:
-        """The calls of the API, as they are generated."""
-        return proto.GoferStub(self._open_channel(), metadata=self._metadata)
+    def call(
+        self, request: Request, reply_type: type[Reply], cardinality: Cardinality, *, seconds: float | None = None
+    ) -> Stream[Request, Reply]:
+        """Return the call that a request belongs to, not begun yet; without `seconds` it may take for ever."""
+        route = f"/{SERVICE}/{rpc_of(request)}"
+        return self._open_channel().request(
+            route, cardinality, type(request), reply_type, timeout=seconds, metadata=self._metadata
+        )
 
     def _open_channel(self) -> Channel:
         if self._channel is None:

@@ -39,7 +39,7 @@ class EventCalls:
         Raises NotFound.
         """
         request = proto.GetEventRequest(id=event)
-        reply = await self._calls.safe(self._calls.connection.stub.get_event, request)
+        reply = await self._calls.safe(request, proto.GetEventResponse)
         return present(reply.event, request)
 
     async def list(
@@ -68,9 +68,8 @@ class EventCalls:
             run_id=only.run,
             limit=limit,
         )
-        stub = self._calls.connection.stub
         stream = self._calls.stream if reverse else self._calls.resumed
-        async with aclosing(stream(stub.list_events, request)) as answers:
+        async with aclosing(stream(request, proto.ListEventsResponse)) as answers:
             async for answer in answers:
                 event = present(answer.event, request)
                 if not reverse and event.id <= request.after_id:

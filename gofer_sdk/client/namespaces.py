@@ -20,7 +20,7 @@ class NamespaceCalls:
         Raises AlreadyExists, InvalidInput, PermissionDenied.
         """
         request = proto.CreateNamespaceRequest(id=namespace, name=name, description=description)
-        reply = await self._calls.once(self._calls.connection.stub.create_namespace, request)
+        reply = await self._calls.once(request, proto.CreateNamespaceResponse)
         return present(reply.namespace, request)
 
     async def get(self, namespace: str) -> proto.Namespace:
@@ -29,7 +29,7 @@ class NamespaceCalls:
         Raises NotFound, PermissionDenied.
         """
         request = proto.GetNamespaceRequest(id=namespace)
-        reply = await self._calls.safe(self._calls.connection.stub.get_namespace, request)
+        reply = await self._calls.safe(request, proto.GetNamespaceResponse)
         return present(reply.namespace, request)
 
     async def list(self, *, limit: int = 0, offset: int = 0, cursor: str = "") -> Page[proto.Namespace]:
@@ -38,7 +38,7 @@ class NamespaceCalls:
         `limit` 0 is the server's own limit.
         """
         request = proto.ListNamespacesRequest(limit=limit, offset=offset, cursor=cursor)
-        reply = await self._calls.safe(self._calls.connection.stub.list_namespaces, request)
+        reply = await self._calls.safe(request, proto.ListNamespacesResponse)
         return Page(items=tuple(reply.namespaces), next_cursor=reply.next_cursor)
 
     def each(self) -> AsyncGenerator[proto.Namespace, None]:
@@ -51,4 +51,4 @@ class NamespaceCalls:
         Raises NotFound, InvalidInput, PermissionDenied.
         """
         request = proto.UpdateNamespaceRequest(id=namespace, name=name, description=description)
-        await self._calls.once(self._calls.connection.stub.update_namespace, request)
+        await self._calls.once(request, proto.UpdateNamespaceResponse)

@@ -25,7 +25,7 @@ class PipelineCalls:
         request = proto.RegisterPipelineConfigRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_config=config
         )
-        reply = await self._calls.once(self._calls.connection.stub.register_pipeline_config, request)
+        reply = await self._calls.once(request, proto.RegisterPipelineConfigResponse)
         return present(reply.pipeline, request)
 
     async def get(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.Pipeline:
@@ -34,7 +34,7 @@ class PipelineCalls:
         Raises NotFound, also where no version is live.
         """
         request = proto.GetPipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline, version=version)
-        reply = await self._calls.safe(self._calls.connection.stub.get_pipeline, request)
+        reply = await self._calls.safe(request, proto.GetPipelineResponse)
         return present(reply.pipeline, request)
 
     async def list(
@@ -44,7 +44,7 @@ class PipelineCalls:
         request = proto.ListPipelinesRequest(
             namespace_id=self._calls.namespace(namespace), limit=limit, offset=offset, cursor=cursor
         )
-        reply = await self._calls.safe(self._calls.connection.stub.list_pipelines, request)
+        reply = await self._calls.safe(request, proto.ListPipelinesResponse)
         return Page(items=tuple(reply.pipelines), next_cursor=reply.next_cursor)
 
     def each(self, *, namespace: str = "") -> AsyncGenerator[proto.PipelineMetadata, None]:
@@ -57,7 +57,7 @@ class PipelineCalls:
         Raises NotFound, PermissionDenied.
         """
         request = proto.EnablePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline)
-        await self._calls.once(self._calls.connection.stub.enable_pipeline, request)
+        await self._calls.once(request, proto.EnablePipelineResponse)
 
     async def disable(self, pipeline: str, *, namespace: str = "") -> None:
         """Let a pipeline start no more runs; those under way go on.
@@ -65,7 +65,7 @@ class PipelineCalls:
         Raises NotFound, PermissionDenied.
         """
         request = proto.DisablePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline)
-        await self._calls.once(self._calls.connection.stub.disable_pipeline, request)
+        await self._calls.once(request, proto.DisablePipelineResponse)
 
     async def get_config(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.PipelineConfig:
         """Return one version of a pipeline; 0 is the live one.
@@ -75,7 +75,7 @@ class PipelineCalls:
         request = proto.GetPipelineConfigRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, version=version
         )
-        reply = await self._calls.safe(self._calls.connection.stub.get_pipeline_config, request)
+        reply = await self._calls.safe(request, proto.GetPipelineConfigResponse)
         return present(reply.config, request)
 
     async def list_configs(
@@ -89,7 +89,7 @@ class PipelineCalls:
             offset=offset,
             cursor=cursor,
         )
-        reply = await self._calls.safe(self._calls.connection.stub.list_pipeline_configs, request)
+        reply = await self._calls.safe(request, proto.ListPipelineConfigsResponse)
         return Page(items=tuple(reply.configs), next_cursor=reply.next_cursor)
 
     def each_config(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.PipelineConfig, None]:
@@ -104,7 +104,7 @@ class PipelineCalls:
         request = proto.DeployPipelineRequest(
             namespace_id=self._calls.namespace(namespace), id=pipeline, version=version
         )
-        reply = await self._calls.once(self._calls.connection.stub.deploy_pipeline, request)
+        reply = await self._calls.once(request, proto.DeployPipelineResponse)
         return reply.deployment_id
 
     async def get_deployment(self, pipeline: str, deployment: int, *, namespace: str = "") -> proto.Deployment:
@@ -115,7 +115,7 @@ class PipelineCalls:
         request = proto.GetDeploymentRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, id=deployment
         )
-        reply = await self._calls.safe(self._calls.connection.stub.get_deployment, request)
+        reply = await self._calls.safe(request, proto.GetDeploymentResponse)
         return present(reply.deployment, request)
 
     async def list_deployments(
@@ -129,7 +129,7 @@ class PipelineCalls:
             offset=offset,
             cursor=cursor,
         )
-        reply = await self._calls.safe(self._calls.connection.stub.list_deployments, request)
+        reply = await self._calls.safe(request, proto.ListDeploymentsResponse)
         return Page(items=tuple(reply.deployments), next_cursor=reply.next_cursor)
 
     def each_deployment(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.Deployment, None]:

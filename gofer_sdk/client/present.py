@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import betterproto2
 
-from gofer_sdk.client.calls import rpc_of
+from gofer_sdk.client.connection import rpc_of
 from gofer_sdk.errors import ServerFault
 
 T = TypeVar("T", bound=betterproto2.Message)

@@ -47,7 +47,7 @@ class RunCalls:
             initiator=initiator or proto.Initiator(type=proto.InitiatorType.BOT, name="gofer_sdk"),
             request_id=request_id or uuid.uuid4().hex,
         )
-        return await self._calls.safe(self._calls.connection.stub.start_run, request)
+        return await self._calls.safe(request, proto.StartRunResponse)
 
     async def get(self, pipeline: str, run: int, *, namespace: str = "") -> proto.Run:
         """Return one run.
@@ -55,7 +55,7 @@ class RunCalls:
         Raises NotFound.
         """
         request = proto.GetRunRequest(namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, id=run)
-        reply = await self._calls.safe(self._calls.connection.stub.get_run, request)
+        reply = await self._calls.safe(request, proto.GetRunResponse)
         return present(reply.run, request)
 
     async def list(
@@ -69,7 +69,7 @@ class RunCalls:
             offset=offset,
             cursor=cursor,
         )
-        reply = await self._calls.safe(self._calls.connection.stub.list_runs, request)
+        reply = await self._calls.safe(request, proto.ListRunsResponse)
         return Page(items=tuple(reply.runs), next_cursor=reply.next_cursor)
 
     def each(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.Run, None]:
@@ -99,7 +99,7 @@ class RunCalls:
         request = proto.CancelRunRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, force=force
         )
-        await self._calls.once(self._calls.connection.stub.cancel_run, request)
+        await self._calls.once(request, proto.CancelRunResponse)
 
     async def cancel_all(self, pipeline: str, *, force: bool = False, namespace: str = "") -> tuple[int, ...]:
         """Ask for all runs of a pipeline to be stopped; return those that had not ended.
@@ -109,5 +109,5 @@ class RunCalls:
         request = proto.CancelAllRunsRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, force=force
         )
-        reply = await self._calls.once(self._calls.connection.stub.cancel_all_runs, request)
+        reply = await self._calls.once(request, proto.CancelAllRunsResponse)
         return tuple(reply.runs)

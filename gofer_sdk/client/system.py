@@ -12,4 +12,4 @@ class SystemCalls:
 
     async def info(self) -> proto.GetSystemInfoResponse:
         """Return the server's version, its engine, and what its users should know. Needs no token."""
-        return await self._calls.safe(self._calls.connection.stub.get_system_info, proto.GetSystemInfoRequest())
+        return await self._calls.safe(proto.GetSystemInfoRequest(), proto.GetSystemInfoResponse)

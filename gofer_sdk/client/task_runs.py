@@ -42,7 +42,7 @@ class TaskRunCalls:
         request = proto.GetTaskRunRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, id=task
         )
-        reply = await self._calls.safe(self._calls.connection.stub.get_task_run, request)
+        reply = await self._calls.safe(request, proto.GetTaskRunResponse)
         return present(reply.task_run, request)
 
     async def list(
@@ -56,7 +56,7 @@ class TaskRunCalls:
             limit=limit,
             cursor=cursor,
         )
-        reply = await self._calls.safe(self._calls.connection.stub.list_task_runs, request)
+        reply = await self._calls.safe(request, proto.ListTaskRunsResponse)
         return Page(items=tuple(reply.task_runs), next_cursor=reply.next_cursor)
 
     def each(self, pipeline: str, run: int, *, namespace: str = "") -> AsyncGenerator[proto.TaskRun, None]:
@@ -71,7 +71,7 @@ class TaskRunCalls:
         request = proto.CancelTaskRunRequest(
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, id=task, force=force
         )
-        await self._calls.once(self._calls.connection.stub.cancel_task_run, request)
+        await self._calls.once(request, proto.CancelTaskRunResponse)
 
     async def logs(
         self,
@@ -101,8 +101,7 @@ class TaskRunCalls:
             request.tail_lines = start.lines
         else:
             request.offset_bytes = start
-        stub = self._calls.connection.stub
-        async with aclosing(self._calls.resumed(stub.get_task_run_logs, request)) as answers:
+        async with aclosing(self._calls.resumed(request, proto.GetTaskRunLogsResponse)) as answers:
             async for answer in answers:
                 data = answer.chunk
                 # The server may begin a little earlier than it was asked to.
