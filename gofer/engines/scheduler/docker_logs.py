@@ -1,0 +1,195 @@
+"""A container's output, from two sources, without a byte lost or doubled.
+
+While Gofer runs, the output comes from `attach`, opened before the start: quick and exact. After a restart it comes
+from the daemon's own log, read from its beginning and skipped up to what the caller has.
+
+Neither says reliably that it is whole. An attached stream that was cut looks like one that ended; a followed log may
+end without its last words (Docker 20.10 does so where no newline ends them). So the end is believed only when the
+container has ended, and when the log that it left ends in the same bytes; whatever is missing is given from there.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from gofer.core.errors import EngineUnavailable, NotFound
+from gofer.core.output import LogChunk, LogCursor, LogStream
+from gofer.engines.protocols import ContainerHandle, ContainerState, ContainerStatus
+from gofer.engines.scheduler.docker_client import ByteStream, Conflict, DockerClient
+from gofer.engines.scheduler.docker_frames import FrameCutter, LogDecoder, LogUnreadable
+
+_log = structlog.get_logger(__name__)
+
+_BOTH: Final = {"stdout": "1", "stderr": "1"}
+_ENDS_WITHIN: Final = timedelta(seconds=2)  # from the end of the output to the end of the container
+_QUIET_LIVE: Final = timedelta(seconds=30)  # a silent stream: after that long, look whether the container has ended
+_QUIET_LOG: Final = timedelta(seconds=5)
+_SHORT_BYTES: Final = 16 * 1024  # up to that much is read again whole, to be sure; of more, only the end
+_TAIL_ENTRIES: Final = 50
+_TAIL_BYTES: Final = 64 * 1024
+
+
+class Output:
+    """One opened reading of a container's output."""
+
+    def __init__(
+        self,
+        client: DockerClient,
+        handle: ContainerHandle,
+        *,
+        status: Callable[[ContainerHandle], Awaitable[ContainerStatus]],
+        since: LogCursor,
+    ) -> None:
+        """Give what comes after `since`; `status` tells of a container what `inspect` would."""
+        self._client = client
+        self._handle = handle
+        self._status = status
+        self._given = {LogStream.STDOUT: since.stdout_bytes, LogStream.STDERR: since.stderr_bytes}
+        self._tails = {LogStream.STDOUT: b"", LogStream.STDERR: b""}
+        self._guess: set[LogStream] = set()  # streams whose latest bytes came from the daemon's log
+        self._readable = True
+        self._reading: asyncio.Timeout | None = None
+        self._look_now = False
+
+    @property
+    def handle(self) -> ContainerHandle:
+        """The container whose output this is."""
+        return self._handle
+
+    def look(self) -> None:
+        """Have a look at the container, now or before the next wait, as if its stream had been silent for long."""
+        self._look_now = True
+        if self._reading is not None and not self._reading.expired():
+            self._reading.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def opened(self, *, unstarted: bool) -> AsyncIterator[AsyncIterator[LogChunk]]:
+        """Open the stream; all is let go when the block is left. `unstarted`: surely nothing has been written yet."""
+        async with AsyncExitStack() as stack:
+            live: ByteStream | None = None
+            ended = False
+            if unstarted:
+                path, params = f"containers/{self._handle}/attach", {"stream": "1", **_BOTH}
+                live = await stack.enter_async_context(self._client.stream("POST", path, params=params))
+            else:
+                ended = (await self._status(self._handle)).state is ContainerState.EXITED
+            yield await stack.enter_async_context(aclosing(self._chunks(live, ended=ended)))
+
+    async def _chunks(self, live: ByteStream | None, *, ended: bool) -> AsyncGenerator[LogChunk, None]:
+        source = self._followed() if live is None else self._live(live)
+        while not ended:
+            async with aclosing(source) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            ended = await self._has_ended()
+            source = self._followed()
+        if not await self._is_whole():
+            async with aclosing(self._logged()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _live(self, live: ByteStream) -> AsyncGenerator[LogChunk, None]:
+        cutter = FrameCutter()
+        while data := await self._read(live, quiet=_QUIET_LIVE):
+            for chunk in cutter.feed(data):
+                self._note(chunk)
+                yield chunk
+
+    async def _followed(self) -> AsyncGenerator[LogChunk, None]:
+        """Follow the daemon's log, from where the caller is, for as long as that goes well."""
+        if self._readable:
+            async with aclosing(self._logged(follow=True)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _logged(self, *, follow: bool = False) -> AsyncGenerator[LogChunk, None]:
+        """Give what the daemon's log has beyond what was given."""
+        decoder = LogDecoder()
+        seen = dict.fromkeys(LogStream, 0)
+        try:
+            async with self._log(follow="1" if follow else "0") as log:
+                while data := await self._read(log, quiet=_QUIET_LOG):
+                    for chunk in decoder.feed(data):
+                        skip = max(0, self._given[chunk.stream] - seen[chunk.stream])
+                        seen[chunk.stream] += len(chunk.data)
+                        if skip < len(chunk.data):
+                            yield self._from_log(chunk.stream, chunk.data[skip:])
+        except LogUnreadable as error:
+            self._readable = False
+            _log.warning("Docker can't read its log of a container", container=self._handle, error=str(error))
+            return
+        except (NotFound, Conflict):
+            await self._status(self._handle)  # raises, unless it is known that there is nothing to read any more
+            return
+        for stream in sorted(decoder.uncertain() & self._guess):
+            # Nearly every line ends, and this one was not seen while it was live.
+            if not follow and seen[stream] == self._given[stream]:
+                yield self._from_log(stream, b"\n")
+
+    def _log(self, **params: str) -> AbstractAsyncContextManager[ByteStream]:
+        path = f"containers/{self._handle}/logs"
+        return self._client.stream("GET", path, params={"timestamps": "1", **_BOTH, **params})
+
+    async def _read(self, stream: ByteStream, *, quiet: timedelta) -> bytes:
+        """Read; an empty answer at the end, also at the end of a container whose stream stays open."""
+        while True:
+            limit = timedelta() if self._look_now else quiet
+            try:
+                async with asyncio.timeout(limit.total_seconds()) as self._reading:
+                    return await stream.read()
+            except TimeoutError:
+                self._look_now = False
+                if (await self._status(self._handle)).state is ContainerState.EXITED:
+                    return b""
+            finally:
+                self._reading = None
+
+    async def _has_ended(self) -> bool:
+        """Tell whether the container has ended or is about to. Without a log to read there is nothing else to do."""
+        try:
+            async with asyncio.timeout(_ENDS_WITHIN.total_seconds() if self._readable else None):
+                await self._client.wait(f"containers/{self._handle}/wait", condition="not-running")
+        except TimeoutError:
+            return False
+        except NotFound:
+            pass  # the status may still be known
+        status = await self._status(self._handle)
+        if status.state is ContainerState.CREATED:
+            raise EngineUnavailable(f"the output of the container {self._handle} was cut before it was started")
+        return status.state is ContainerState.EXITED
+
+    async def _is_whole(self) -> bool:
+        """Tell whether the end of the daemon's log is the end of what was given; False for little output."""
+        if sum(self._given.values()) <= _SHORT_BYTES:
+            return False
+        decoder = LogDecoder()
+        ends = dict.fromkeys(LogStream, b"")
+        try:
+            async with self._log(tail=str(_TAIL_ENTRIES)) as log:
+                while data := await log.read():
+                    for chunk in decoder.feed(data):
+                        ends[chunk.stream] += chunk.data
+        except LogUnreadable:
+            return False
+        uncertain = decoder.uncertain()
+        if uncertain & self._guess:
+            return False
+        return all(self._ends_in(stream, ends[stream], uncertain=stream in uncertain) for stream in LogStream)
+
+    def _ends_in(self, stream: LogStream, end: bytes, *, uncertain: bool) -> bool:
+        given = self._tails[stream]
+        return given.endswith(end[-_TAIL_BYTES:]) or (uncertain and given.endswith(end[1 - _TAIL_BYTES :] + b"\n"))
+
+    def _from_log(self, stream: LogStream, data: bytes) -> LogChunk:
+        chunk = LogChunk(stream=stream, data=data)
+        self._note(chunk)
+        self._guess.add(stream)
+        return chunk
+
+    def _note(self, chunk: LogChunk) -> None:
+        self._given[chunk.stream] += len(chunk.data)
+        self._tails[chunk.stream] = (self._tails[chunk.stream] + chunk.data)[-_TAIL_BYTES:]
