@@ -5,8 +5,8 @@ writes a pipeline needs neither. Pipelines are in `gofer_sdk.pipeline`.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # what checkers take for true; importing `typing` for it would be the dearest thing here
 if TYPE_CHECKING:
     from gofer_sdk import errors as errors
     from gofer_sdk._proto import proto as proto
