@@ -5,8 +5,30 @@ from typing import Final
 
 import typer
 
-GLOBAL_VALUES: Final = frozenset({"--config", "--format", "--namespace", "--host", "--token", "--tls-ca"})
-GLOBAL_SWITCHES: Final = frozenset({"--detail", "--no-color"})
+GLOBAL_VALUES: Final[Mapping[str, tuple[str, str]]] = {
+    "config": ("PATH", "The configuration file; left to itself ~/.gofer.hcl or ~/.config/gofer.hcl."),
+    "format": ("pretty|json|silent", "How to print: for people, for programs, not at all."),
+    "namespace": ("ID", "The namespace; without one the server chooses."),
+    "host": ("HOST[:PORT]", "The server; without a port it is 443."),
+    "token": ("TOKEN", "Opens the server's API."),
+    "tls_ca": ("PATH", "Trust the certificates in this PEM file instead of this machine's authorities."),
+}
+"""The global options with a value: what stands for the value in the help, and the help."""
+
+GLOBAL_SWITCHES: Final[Mapping[str, str]] = {
+    "detail": "Show exact times, too.",
+    "no_color": "Use no colours.",
+}
+"""The global options without a value, and their help."""
+
+
+def flag_of(name: str) -> str:
+    """Return how an option is written."""
+    return f"--{name.replace('_', '-')}"
+
+
+_VALUES: Final = frozenset(map(flag_of, GLOBAL_VALUES))
+_SWITCHES: Final = frozenset(map(flag_of, GLOBAL_SWITCHES))
 
 
 def forward_globals(arguments: Sequence[str]) -> list[str]:
@@ -18,9 +40,9 @@ def forward_globals(arguments: Sequence[str]) -> list[str]:
         name, equals, _ = word.partition("=")
         if word == "--":
             rest.extend((word, *words))
-        elif word in GLOBAL_SWITCHES or (name in GLOBAL_VALUES and equals):
+        elif word in _SWITCHES or (name in _VALUES and equals):
             moved.append(word)
-        elif word in GLOBAL_VALUES:
+        elif word in _VALUES:
             value = next(words, None)
             if value is None:
                 # In front of a command the option would take the command for its value.

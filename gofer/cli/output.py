@@ -12,7 +12,7 @@ from typing import Final, Protocol, TextIO
 
 import typer
 
-from gofer.cli.neutral import LogFilter, plain
+from gofer.cli.neutral import LogFilter, plain, shown_log
 from gofer.cli.tables import Cell, Style, painted, render_fields, render_table
 from gofer.config.client_settings import OutputFormat
 
@@ -67,6 +67,11 @@ class Output:
         return self.is_terminal and not self.no_color and os.environ.get("TERM") != "dumb"
 
     @property
+    def has_live_terminal(self) -> bool:
+        """Whether the standard output is a terminal that can be drawn on."""
+        return self.is_terminal and os.environ.get("TERM") not in {None, "", "dumb"}
+
+    @property
     def is_ascii(self) -> bool:
         """Whether the standard output takes nothing but ASCII."""
         return "utf" not in (self.stdout.encoding or "").lower()
@@ -115,6 +120,27 @@ class Output:
         elif self.format is not OutputFormat.SILENT:
             self._write(self.stdout, log_filter.feed(chunk))
             self.stdout.flush()
+
+    def end_log(self, log_filter: LogFilter | None) -> None:
+        """Print what a filter holds at the end of a log."""
+        if log_filter is not None and self.format is not OutputFormat.SILENT:
+            self._write(self.stdout, log_filter.end())
+
+    def log_lines(self, lines: Sequence[str]) -> None:
+        """Print lines of logs for people; they are safe for a terminal already, and keep their colours."""
+        if self.is_pretty and lines:
+            self._print_lines(lines)
+            self.stdout.flush()
+
+    def foreign_line(self, line: str) -> None:
+        """Show people a line that a program of theirs wrote on its standard error."""
+        if self.is_pretty:
+            self._write(self.stderr, f"{shown_log(line)}\n")
+
+    def more(self, cursor: str) -> None:
+        """Tell people that a list goes on, if it does."""
+        if cursor:
+            self.hint("there are more: raise --limit")
 
     def success(self, text: str) -> None:
         """Tell people that something is done."""

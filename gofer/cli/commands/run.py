@@ -1,0 +1,176 @@
+"""`gofer run`: start runs, look at them, stop them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gofer.cli.aio import ExitStatus, command
+from gofer.cli.arguments import read_variables
+from gofer.cli.commands.options import (
+    ForceOption,
+    LimitOption,
+    PipelineArgument,
+    RunArgument,
+    VariableOption,
+    WaitOption,
+    group,
+)
+from gofer.cli.context import CliContext, cli_of
+from gofer.cli.pages import take
+from gofer.cli.show import show_run
+from gofer.cli.states import cell_of, has_succeeded, state_of_run
+from gofer.cli.words import counted, moment, span
+
+if TYPE_CHECKING:
+    from gofer_sdk._proto import proto
+    from gofer_sdk.client import GoferClient
+
+app = group("Start, show and cancel runs.")
+
+
+@app.command()
+@command
+async def start(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show the run live, with its logs, and end as it ends.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the run, and end as it ends.")] = False,
+    variable: VariableOption,
+) -> None:
+    """Start a run of a pipeline."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    variables = read_variables(variable)
+    async with cli.client() as client:
+        await _tell_notes(cli, client)
+        initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name="cli")
+        response = await client.runs.start(pipeline, variables=variables, initiator=initiator)
+        started = response.run or proto.Run(pipeline=pipeline)
+        cli.output.success(f"started run {started.id} of {pipeline}")
+        if follow:
+            await _follow(cli, client, started)
+        elif wait:
+            await _end_as(cli, client, await client.runs.wait(pipeline, started.id))
+        else:
+            cli.output.json(started)
+            cli.output.hint(f"look at it: gofer run get {pipeline} {started.id}")
+
+
+@app.command("follow")
+@command
+async def follow_run(ctx: typer.Context, pipeline: PipelineArgument, run: RunArgument) -> None:
+    """Show a run live, with its logs from their beginning, and end as it ends."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await _follow(cli, client, await client.runs.get(pipeline, run))
+
+
+@app.command("list")
+@command
+async def list_runs(ctx: typer.Context, pipeline: PipelineArgument, limit: LimitOption = 10) -> None:
+    """List the runs of a pipeline, newest first."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found, cursor = await take(lambda count, after: client.runs.list(pipeline, limit=count, cursor=after), limit)
+    now, detail = cli.output.now(), cli.output.detail
+    cli.output.json(proto.ListRunsResponse(runs=found, next_cursor=cursor))
+    cli.output.table(
+        ("ID", "State", "Started", "Ended", "Duration", "Version", "By"),
+        [
+            [
+                str(each.id),
+                cell_of(state_of_run(each)),
+                moment(each.started, now=now, detail=detail),
+                moment(each.ended, now=now, detail=detail),
+                span(each.started, each.ended, now=now),
+                str(each.version),
+                each.initiator.name if each.initiator else "?",
+            ]
+            for each in found
+        ],
+    )
+    cli.output.more(cursor)
+
+
+@app.command()
+@command
+async def get(ctx: typer.Context, pipeline: PipelineArgument, run: RunArgument) -> None:
+    """Show a run with the graph of its tasks: states, times, exit codes and reasons."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await _show(cli, client, await client.runs.get(pipeline, run))
+
+
+@app.command()
+@command
+async def cancel(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    run: RunArgument,
+    force: ForceOption = False,
+    wait: WaitOption = False,
+) -> None:
+    """Stop a run: its containers are asked to end, and killed where they don't."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await client.runs.cancel(pipeline, run, force=force)
+        cli.output.success(f"run {run} of {pipeline} is being cancelled")
+        if wait:
+            ended = await client.runs.wait(pipeline, run)
+            cli.output.success(f"run {run} of {pipeline} has ended: {state_of_run(ended)}")
+            cli.output.json(ended)
+
+
+@app.command("cancel-all")
+@command
+async def cancel_all(
+    ctx: typer.Context, pipeline: PipelineArgument, *, force: ForceOption = False, wait: WaitOption = False
+) -> None:
+    """Stop all runs of a pipeline that have not ended."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        runs = await client.runs.cancel_all(pipeline, force=force)
+        cli.output.json(proto.CancelAllRunsResponse(runs=list(runs)))
+        cli.output.success(f"{counted(len(runs), 'run')} of {pipeline} to cancel")
+        for run in runs:
+            if wait:
+                await client.runs.wait(pipeline, run)
+            cli.output.line(str(run))
+
+
+async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
+    from gofer.cli.follow import follow
+    from gofer.cli.view import view_for
+
+    async with view_for(cli.output) as view:
+        ended = await follow(client, run, view=view)
+    await _end_as(cli, client, ended)
+
+
+async def _end_as(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
+    """Show how a run has ended, and fail as it has failed."""
+    await _show(cli, client, run)
+    if not has_succeeded(run):
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+async def _show(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
+    cli.output.json(run)
+    if cli.output.is_pretty:
+        task_runs = [each async for each in client.task_runs.each(run.pipeline, run.id, namespace=run.namespace)]
+        show_run(cli.output, run, task_runs)
+
+
+async def _tell_notes(cli: CliContext, client: "GoferClient") -> None:
+    """Say what the server wants its users to know, such as that its engine isolates nothing."""
+    for note in (await client.system.info()).notes:
+        cli.output.warning(note)

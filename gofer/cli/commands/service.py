@@ -1,0 +1,46 @@
+"""`gofer service`: the server itself."""
+
+from typing import Annotated
+
+import typer
+
+from gofer.cli.aio import command
+from gofer.cli.commands.options import group
+from gofer.cli.context import cli_of
+from gofer.cli.tables import Cell, Style
+
+app = group("Run a server, and ask it about itself.")
+
+
+@app.command()
+def start(
+    ctx: typer.Context,
+    dev_mode: Annotated[
+        bool, typer.Option("--dev-mode", "-d", help="For trying out: own certificates, no tokens, this machine only.")
+    ] = False,
+) -> None:
+    """Run a server until it is told to stop; --config names its configuration file."""
+    from gofer.app import main
+
+    raise typer.Exit(main(config_path=cli_of(ctx).flags.config, dev_mode=dev_mode))
+
+
+@app.command()
+@command
+async def info(ctx: typer.Context) -> None:
+    """Show what the server is."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found = await client.system.info()
+    cli.output.json(found)
+    cli.output.fields(
+        [
+            ("Version", found.semver),
+            ("Commit", found.commit),
+            ("Server", str(cli.settings.host)),
+            ("Mode", Cell("development", Style.WARN) if found.dev_mode else "production"),
+            ("Engine", found.scheduler_engine or "-"),
+            ("Instance", found.instance_id or "-"),
+            *(("Note", Cell(note, Style.WARN)) for note in found.notes),
+        ]
+    )

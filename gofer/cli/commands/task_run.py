@@ -1,0 +1,152 @@
+"""`gofer taskrun`: the executions of tasks, and their logs."""
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gofer.cli.aio import command
+from gofer.cli.commands.event import details_of
+from gofer.cli.commands.options import (
+    ForceOption,
+    LimitOption,
+    PipelineArgument,
+    RunArgument,
+    TaskArgument,
+    WaitOption,
+    group,
+)
+from gofer.cli.context import cli_of
+from gofer.cli.neutral import LogFilter
+from gofer.cli.pages import take
+from gofer.cli.show import needs_of, show_task_runs, words_of_needs
+from gofer.cli.states import cell_of, exit_code_of, state_of_task_run
+from gofer.cli.tables import Cell
+from gofer.cli.words import moment, span
+
+if TYPE_CHECKING:
+    from gofer.cli.output import Output
+    from gofer_sdk._proto import proto
+    from gofer_sdk.client import GoferClient
+
+app = group("Show task runs and their logs, and cancel them.")
+
+
+@app.command("list")
+@command
+async def list_task_runs(
+    ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgument, limit: LimitOption = 1000
+) -> None:
+    """List the task runs of a run, as the graph that they are."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found, cursor = await take(
+            lambda count, after: client.task_runs.list(pipeline, run, limit=count, cursor=after), limit
+        )
+    cli.output.json(proto.ListTaskRunsResponse(task_runs=found, next_cursor=cursor))
+    show_task_runs(cli.output, found, now=cli.output.now())
+    cli.output.more(cursor)
+
+
+@app.command()
+@command
+async def get(ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgument, task: TaskArgument) -> None:
+    """Show a task run: how it stands, what it runs, and its environment."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found = await client.task_runs.get(pipeline, run, task)
+    cli.output.json(found)
+    if cli.output.is_pretty:
+        _show(cli.output, found)
+        cli.output.hint(f"its log: gofer taskrun logs {pipeline} {run} {task}")
+
+
+@app.command()
+@command
+async def logs(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    run: RunArgument,
+    task: TaskArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the task run has ended.")] = False,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=1, help="Only the last so many lines.")] = None,
+) -> None:
+    """Print the log of a task run: byte for byte, but for what a terminal must not see."""
+    from gofer_sdk.client import Tail
+
+    cli = cli_of(ctx)
+    log_filter = LogFilter() if cli.output.is_terminal else None
+    start = Tail(lines=tail) if tail else 0
+    async with (
+        cli.client() as client,
+        aclosing(client.task_runs.logs(pipeline, run, task, start=start, follow=follow)) as chunks,
+    ):
+        async for chunk in chunks:
+            cli.output.log(chunk.data, log_filter)
+    cli.output.end_log(log_filter)
+
+
+@app.command()
+@command
+async def cancel(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    run: RunArgument,
+    task: TaskArgument,
+    force: ForceOption = False,
+    wait: WaitOption = False,
+) -> None:
+    """Stop a task run: its container is asked to end, and killed where it doesn't."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await client.task_runs.cancel(pipeline, run, task, force=force)
+        cli.output.success(f"task run {task} of run {run} is being cancelled")
+        if wait:
+            found = await _wait(client, pipeline, run=run, task=task)
+            cli.output.json(found)
+            cli.output.success(f"task run {task} of run {run} has ended: {state_of_task_run(found)}")
+
+
+async def _wait(client: "GoferClient", pipeline: str, *, run: int, task: str) -> "proto.TaskRun":
+    from gofer_sdk.client import EventFilter
+
+    found = await client.task_runs.get(pipeline, run, task)
+    kinds = ("TASKRUN_COMPLETED",)
+    only = EventFilter(kinds=kinds, namespace=found.namespace, pipeline=found.pipeline, run=found.run)
+    # The history comes first, so that an end before the call is in it.
+    async with aclosing(client.events.list(only=only, follow=True)) as events:
+        async for event in events:
+            if details_of(event).get("task_run_id") == task:
+                break
+    return await client.task_runs.get(pipeline, run, task)
+
+
+def _show(output: "Output", task_run: "proto.TaskRun") -> None:
+    now, detail = output.now(), output.detail
+    rows: list[tuple[str, Cell | str]] = [
+        ("Task", task_run.id),
+        ("Run", f"{task_run.run} of {task_run.pipeline}, version {task_run.version}"),
+        ("State", cell_of(state_of_task_run(task_run))),
+        ("Exit code", exit_code_of(task_run)),
+    ]
+    if task_run.status_reason and task_run.status_reason.description:
+        rows.append(("Reason", task_run.status_reason.description))
+    rows.append(("Started", moment(task_run.started, now=now, detail=detail)))
+    rows.append(("Duration", span(task_run.started, task_run.ended, now=now)))
+    if task_run.task:
+        rows.append(("Image", task_run.task.image))
+        rows.append(("Needs", words_of_needs(needs_of(task_run.task)) or "-"))
+    output.fields(rows)
+    if task_run.variables:
+        output.line()
+        output.table(
+            ("Variable", "Value", "From"),
+            [
+                [variable.key, variable.value, variable.source.replace("_", " ").title()]
+                for variable in sorted(task_run.variables, key=lambda variable: variable.key)
+            ],
+        )
