@@ -111,6 +111,7 @@ def reraise_cancellation() -> None:
     """Raise `CancelledError` if the current task was asked to end.
 
     For whoever catches an exception out of a task group and goes on: on 3.11 it may stand where a cancellation was.
+    Call it after the `except*` block, not in it: until 3.11.4 a group is put around what is raised there.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
