@@ -148,13 +148,13 @@ class ProcessEngine:
         launched = await opened.threads.run_to_end(
             lambda: _start(folder, handle, opened.tools), lambda each: self._take_launched(handle, each)
         )
-        if launched is None and not (await self._watch(handle)).is_settled:
+        if not launched and not (await self._watch(handle)).was_started:
             raise EngineUnavailable(f"the process of {handle} ended before its command; is the disk full?")
 
     async def wait(self, handle: ContainerHandle) -> ExitResult:
         """Wait for the end of the first process. `FailedPrecondition` where it was never started."""
         watch = await self._watch(handle)
-        if not watch.is_settled:
+        if not watch.was_started:
             raise FailedPrecondition(f"the container {handle} is not started", handle=handle)
         await watch.ended.wait()
         seen = await self._use().threads.run(self._folder(handle).look)
@@ -167,7 +167,7 @@ class ProcessEngine:
     async def stop(self, handle: ContainerHandle, *, grace: timedelta) -> None:
         """Send SIGTERM to the process group, and SIGKILL after the grace."""
         watch = await self._watch(handle)
-        if not watch.is_settled:
+        if not watch.was_started:
             watch = await self._claim(handle, watch)
         with suppress(TimeoutError):
             if grace > timedelta():
@@ -188,12 +188,11 @@ class ProcessEngine:
         """Kill what runs, and remove the folder with all that the task left in it."""
         with suppress(NotFound):
             watch = await self._watch(handle)
-            if not watch.is_settled:
+            if not watch.was_started:
                 watch = await self._claim(handle, watch)
             watch.signal(signal.SIGKILL)
             await watch.ended.wait()
             await self._use().threads.run(self._folder(handle).remove)
-            self._watches.pop(handle, None)
 
     async def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
         """Give this instance's attempts that have a folder."""
@@ -213,15 +212,23 @@ class ProcessEngine:
     async def _watch(self, handle: ContainerHandle) -> Watch:
         """Give the attempt's watch, which follows its process where it runs. Raises `NotFound`."""
         known = self._watches.get(handle)
-        if known is not None and known.is_settled:
+        if known is not None and known.is_running:
             return known
         folder = self._folder(handle)
-        adopted = await self._use().threads.run_to_end(
-            lambda: _adopt(folder), lambda each: self._take_adopted(handle, each)
+        watch = await self._use().threads.run_to_end(
+            lambda: _adopt(folder), lambda adopted: self._take_adopted(handle, adopted)
         )
-        if adopted is None:
+        if watch is None:
             raise _unknown(handle)
-        return self._watches.setdefault(handle, Watch())
+        return watch
+
+    def _tracked(self, handle: ContainerHandle) -> Watch:
+        """Give the watch that all callers share until the attempt has ended; then the folder tells all there is."""
+        watch = self._watches.get(handle)
+        if watch is None:
+            watch = self._watches[handle] = Watch()
+            watch.on_end(lambda: self._watches.pop(handle, None))
+        return watch
 
     async def _claim(self, handle: ContainerHandle, watch: Watch) -> Watch:
         """Let a created attempt end unstarted; where it was started at this moment, follow it."""
@@ -230,26 +237,26 @@ class ProcessEngine:
             return watch
         return await self._watch(handle)
 
-    def _take_launched(self, handle: ContainerHandle, launched: Launched | None) -> None:
+    def _take_launched(self, handle: ContainerHandle, launched: Launched | None) -> bool:
         if launched is None:
-            return
+            return False
         if self._opened is None:
             os.close(launched.pidfd)
         else:
-            self._watches.setdefault(handle, Watch()).attach(launched.pid, launched.pidfd)
+            self._tracked(handle).attach(launched.pid, launched.pidfd)
+        return True
 
-    def _take_adopted(self, handle: ContainerHandle, adopted: _Adopted | None) -> None:
-        if adopted is None:
-            gone = self._watches.pop(handle, None)
-            if gone is not None:
-                gone.mark_ended()
-        elif self._opened is None:
-            if adopted.pidfd >= 0:
+    def _take_adopted(self, handle: ContainerHandle, adopted: _Adopted | None) -> Watch | None:
+        if self._opened is None:
+            if adopted is not None and adopted.pidfd >= 0:
                 os.close(adopted.pidfd)
-        elif adopted.seen.shim is not None:
-            self._watches.setdefault(handle, Watch()).attach(adopted.seen.shim.pid, adopted.pidfd)
-        elif adopted.seen.status.state is ContainerState.EXITED:
-            self._watches.setdefault(handle, Watch()).mark_ended()
+            return None
+        watch = self._tracked(handle)
+        if adopted is not None and adopted.seen.shim is not None:
+            watch.attach(adopted.seen.shim.pid, adopted.pidfd)
+        elif not watch.is_running and (adopted is None or adopted.seen.status.state is ContainerState.EXITED):
+            watch.mark_ended()
+        return None if adopted is None else watch
 
 
 def create(settings: ProcessSettings) -> ProcessEngine:

@@ -7,7 +7,7 @@
 | `work/` | `create` | the command's working folder and home |
 | `log` | the command | both streams, in arrival order |
 | `shims` | each shim | boot id and `/proc/PID/stat` of whoever may take the claim |
-| `claim` | one shim, or who stops or removes what never ran | exists: nobody else may start this attempt |
+| `claim` | one shim, or who stops or removes what never ran | its maker's pid; nobody else may start this attempt |
 | `status` | the shim | the exit code; written aside and renamed |
 
 A folder without `claim` is a created container; with a claim and a living shim it runs; otherwise it has ended. The
@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from gofer.files import FILE_MODE, FOLDER_MODE
 KILLED: Final = 128 + signal.SIGKILL
 _NEW: Final = ".new-"
 _GONE: Final = ".gone-"
+_PAUSE_SECONDS: Final = 0.001
 _NAME: Final = re.compile(r"([A-Za-z0-9_-]+)\.(\w{3,32})\.(\w{3,32})\.([0-9]+)\.(\w{3,32})\.([0-9]+)\Z", re.ASCII)
 
 
@@ -144,15 +146,14 @@ class AttemptFolder:
         return self._look_at_claimed(claimed_at)
 
     def _look_at_claimed(self, claimed_at: datetime) -> Seen | None:
-        shims = self._shims()
-        for shim in shims:
-            if self.is_alive(shim):
-                return Seen(status=ContainerStatus(state=ContainerState.RUNNING, started_at=claimed_at), shim=shim)
+        holder = self._holder()
+        if holder is not None and self.is_alive(holder):
+            return Seen(status=ContainerStatus(state=ContainerState.RUNNING, started_at=claimed_at), shim=holder)
         ended = self._ended()  # it may have ended since the first look
         if ended is None:
-            for shim in shims:
-                end_group(shim, self._boot)
-            started_at, ended_at = (claimed_at, None) if shims else (None, claimed_at)
+            if holder is not None:
+                end_group(holder, self._boot)
+            started_at, ended_at = (claimed_at, None) if holder is not None else (None, claimed_at)
             ended = ContainerStatus(
                 state=ContainerState.EXITED, exit_code=KILLED, started_at=started_at, ended_at=ended_at
             )
@@ -168,7 +169,7 @@ class AttemptFolder:
         False where somebody has it, or the folder is gone.
         """
         try:
-            _write(self.path / "claim", b"")
+            _write(self.path / "claim", b"gofer\n")
         except (FileExistsError, FileNotFoundError):
             return False
         self.forget_environment()
@@ -194,15 +195,17 @@ class AttemptFolder:
             ended_at=_time_of(self.path / "status"),
         )
 
-    def _shims(self) -> tuple[Shim, ...]:
-        """Give those who may hold the claim: the one that it names, or all while it names nobody."""
-        try:
-            lines = (self.path / "shims").read_text("utf-8", "replace").splitlines()
-            holder = (self.path / "claim").read_text("ascii").strip()
-        except FileNotFoundError:
-            return ()
-        shims = tuple(shim for shim in map(parse_shim, lines) if shim is not None)
-        return tuple(shim for shim in shims if str(shim.pid) == holder) or shims
+    def _holder(self) -> Shim | None:
+        """Give the shim that has the claim, or None where somebody else has it or it died while taking it."""
+        while True:
+            name = _read(self.path / "claim")
+            shims = [shim for shim in map(parse_shim, _read(self.path / "shims").splitlines()) if shim is not None]
+            if name.endswith("\n"):
+                return next((shim for shim in shims if str(shim.pid) == name.strip()), None)
+            # The claim is made and not written yet. Whoever lives of those who tried has it, or is about to leave.
+            if not any(self.is_alive(shim) for shim in shims):
+                return None
+            time.sleep(_PAUSE_SECONDS)
 
 
 def remove_tree(path: Path) -> None:
@@ -225,6 +228,13 @@ def _folders(path: Path) -> Iterator[Path]:
     yield path
     for parent, names, _ in os.walk(path):
         yield from (Path(parent, name) for name in names if not Path(parent, name).is_symlink())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ itself (`my.key`, `PWD`, `LD_PRELOAD`, ...) goes around it: then a short Python 
 file and becomes the command.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -116,7 +117,8 @@ def launch(folder: Path, argv: tuple[str, ...], environment: Mapping[str, str], 
             return Launched(pid=pid, pidfd=os.pidfd_open(pid), has_environment=direct)
     finally:
         os.close(reader)
-    os.waitpid(pid, 0)
+    with contextlib.suppress(ChildProcessError):  # somebody who followed it has seen its end first
+        os.waitpid(pid, 0)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from gofer.core.errors import EngineUnavailable
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _THREADS: Final = 8
 
@@ -22,16 +23,20 @@ class Threads:
         """Give what the work gives. A cancelled caller's work may still be done; its result is dropped."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, _translated(work))
 
-    async def run_to_end(self, work: Callable[[], T], then: Callable[[T], None]) -> T:
-        """Give what the work gives; `then` takes it on the event loop in any case, also when the caller has gone."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, _translated(work))
+    async def run_to_end(self, work: Callable[[], T], then: Callable[[T], R]) -> R:
+        """Give what `then` makes of the work's result; it runs on the event loop, also when the caller has gone."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[R] = loop.create_future()
 
         def pass_on(done: asyncio.Future[T]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                then(done.result())
+            error = done.exception()
+            if error is None:
+                outcome.set_result(then(done.result()))
+            else:
+                outcome.set_exception(error)
 
-        future.add_done_callback(pass_on)
-        return await asyncio.shield(future)
+        loop.run_in_executor(self._pool, _translated(work)).add_done_callback(pass_on)
+        return await asyncio.shield(outcome)
 
     async def close(self) -> None:
         """Take no more work and wait for what is under way."""

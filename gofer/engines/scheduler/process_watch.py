@@ -19,16 +19,21 @@ class Watch:
         self.ended = asyncio.Event()
         self._pid = 0
         self._pidfd = -1
-        self._listeners: set[Callable[[], None]] = set()
+        self._listeners: set[Callable[[], object]] = set()
 
     @property
-    def is_settled(self) -> bool:
-        """Whether it is known to run or to have ended, so that nothing needs to be read from disk."""
-        return self._pid > 0 or self.ended.is_set()
+    def is_running(self) -> bool:
+        """Whether a process is followed."""
+        return self._pidfd >= 0
+
+    @property
+    def was_started(self) -> bool:
+        """Whether it runs or has ended."""
+        return self.is_running or self.ended.is_set()
 
     def attach(self, pid: int, pidfd: int) -> None:
         """Follow a process; the descriptor is the watch's from now on. Only the first one counts."""
-        if self.is_settled:
+        if self.was_started:
             os.close(pidfd)
             return
         self._pid, self._pidfd = pid, pidfd
@@ -42,19 +47,19 @@ class Watch:
             for listener in tuple(self._listeners):
                 listener()
 
-    def on_end(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def on_end(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call the listener at the end; what comes back takes it off."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group, if it runs."""
-        if self._pidfd >= 0:
+        if self.is_running:
             signal_group(self._pid, number)
 
     def detach(self) -> None:
         """Follow no more; the process goes on."""
-        if self._pidfd >= 0:
+        if self.is_running:
             asyncio.get_running_loop().remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
