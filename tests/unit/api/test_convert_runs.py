@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -299,3 +300,4 @@ def test_the_server_tells_what_it_is() -> None:
         instance_id="0123456789ab",
         notes=["a", "b"],
     )
+    assert system_info_to_proto(replace(info, commit="")).commit == "000000"

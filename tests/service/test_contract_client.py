@@ -1,0 +1,144 @@
+"""A client that knows the 0.6 contract alone, made by google's own tools, against the server over TLS."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]  # it comes without types
+import pytest
+
+from gofer.app import App
+from tests.fakes.contract_client import make_modules
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModuleType, ModuleType]]:
+    before = set(sys.modules)
+    yield make_modules(tmp_path_factory.mktemp("contract"))
+    for name in set(sys.modules) - before:
+        if name.startswith("contract"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def messages(modules: tuple[ModuleType, ModuleType]) -> Any:  # noqa: ANN401 - made at run time
+    return modules[0]
+
+
+@pytest.fixture
+async def client(app: App, certificate: bytes, modules: tuple[ModuleType, ModuleType]) -> AsyncIterator[Any]:
+    credentials = grpc.ssl_channel_credentials(root_certificates=certificate)
+    async with grpc.aio.secure_channel(f"localhost:{app.server.port}", credentials) as channel:
+        yield modules[1].GoferStub(channel)
+
+
+def pipeline(messages: Any) -> Any:  # noqa: ANN401 - made at run time
+    task = messages.UserPipelineTaskConfig
+    log = {"GOFER_MEMORY_LOG": "one\ntwo"}
+    return messages.UserPipelineConfig(
+        id="simple",
+        name="Simple",
+        tasks=[
+            task(id="first", image="busybox", variables=log),
+            task(id="second", image="busybox", depends_on={"first": task.SUCCESS}),
+        ],
+    )
+
+
+async def test_it_registers_deploys_runs_and_follows_logs_and_events(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    registered = await client.RegisterPipelineConfig(
+        messages.RegisterPipelineConfigRequest(pipeline_config=pipeline(messages))
+    )
+    deployed = await client.DeployPipeline(
+        messages.DeployPipelineRequest(id="simple", version=registered.pipeline.config.version)
+    )
+    follower = client.ListEvents(messages.ListEventsRequest(follow=True))
+    initiator = messages.Initiator(type=messages.Initiator.HUMAN, name="cli")
+    started = await client.StartRun(messages.StartRunRequest(pipeline_id="simple", initiator=initiator))
+    events = []
+    async for reply in follower:
+        events.append(reply.event)
+        if reply.event.type == "RUN_COMPLETED":
+            break
+    follower.cancel()
+    log = client.GetTaskRunLogs(messages.GetTaskRunLogsRequest(pipeline_id="simple", run_id=1, id="first"))
+    lines = [(reply.line_num, reply.log_line) async for reply in log]
+
+    assert registered.pipeline.metadata.state == messages.PipelineMetadata.ACTIVE
+    assert sorted(registered.pipeline.config.tasks) == ["first", "second"]
+    assert deployed.deployment_id == 1
+    assert (started.run.id, started.run.state) == (1, messages.Run.PENDING)
+    assert lines == [(1, "one"), (2, "two")]
+    ids = [event.id for event in events]
+    assert ids == sorted(set(ids))
+    known = [event.type for event in events if event.type != "RUN_ADMITTED"]
+    assert known[:5] == [
+        "NAMESPACE_CREATED",
+        "PIPELINE_REGISTERED",
+        "PIPELINE_CONFIG_REGISTERED",
+        "PIPELINE_DEPLOY_STARTED",
+        "PIPELINE_DEPLOY_COMPLETED",
+    ]
+    assert known[5] == "RUN_STARTED"
+    assert known[-1] == "RUN_COMPLETED"
+    assert json.loads(events[-1].details) == {
+        "namespace_id": "default",
+        "pipeline_id": "simple",
+        "run_id": 1,
+        "status": "SUCCESSFUL",
+        "initiator_type": "HUMAN",
+        "initiator_name": "cli",
+    }
+
+
+async def test_what_it_reads_without_asking_is_never_null(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    registered = await client.RegisterPipelineConfig(
+        messages.RegisterPipelineConfigRequest(pipeline_config=pipeline(messages))
+    )
+    await client.DeployPipeline(messages.DeployPipelineRequest(id="simple", version=1))
+    initiator = messages.Initiator(type=messages.Initiator.HUMAN, name="cli")
+    started = await client.StartRun(messages.StartRunRequest(pipeline_id="simple", initiator=initiator))
+    async for reply in client.ListEvents(messages.ListEventsRequest(follow=True)):
+        if reply.event.type == "RUN_COMPLETED":
+            break
+
+    fetched = await client.GetPipeline(messages.GetPipelineRequest(id="simple"))
+    run = await client.GetRun(messages.GetRunRequest(pipeline_id="simple", id=1))
+    task_run = await client.GetTaskRun(messages.GetTaskRunRequest(pipeline_id="simple", run_id=1, id="second"))
+    deployment = await client.GetDeployment(messages.GetDeploymentRequest(pipeline_id="simple", id=1))
+    namespace = await client.GetNamespace(messages.GetNamespaceRequest(id="default"))
+    event = await client.GetEvent(messages.GetEventRequest(id=1))
+
+    for holder, names in (
+        (registered.pipeline, ("metadata", "config")),
+        (fetched.pipeline, ("metadata", "config")),
+        (started.run, ("initiator", "status_reason")),
+        (run.run, ("initiator", "status_reason")),
+        (task_run.task_run, ("task", "status_reason")),
+        (deployment.deployment, ("status_reason",)),
+        (namespace, ("namespace",)),
+        (event, ("event",)),
+    ):
+        for name in names:
+            assert holder.HasField(name), f"{type(holder).__name__}.{name}"
+    assert task_run.task_run.version == 1
+
+
+async def test_a_header_with_an_empty_token_is_let_in(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    reply = await client.ListNamespaces(messages.ListNamespacesRequest(), metadata=(("authorization", "Bearer "),))
+
+    assert [found.id for found in reply.namespaces] == ["default"]
+
+
+async def test_errors_reach_it_with_their_code_and_words(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await client.GetPipeline(messages.GetPipelineRequest(id="nothing"))
+    with pytest.raises(grpc.aio.AioRpcError) as not_due:
+        await client.ListTokens(messages.ListTokensRequest())
+
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "gofer up" in (unknown.value.details() or "")
+    assert not_due.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "ListTokens" in (not_due.value.details() or "")
