@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import betterproto2
@@ -25,6 +25,22 @@ class _Failures:
 
     count: int = 0
     since: float = 0.0
+
+    def add(self, at: float) -> None:
+        self.count += 1
+        self.since = self.since or at
+
+    def forget(self) -> None:
+        self.count, self.since = 0, 0.0
+
+
+@dataclass(slots=True)
+class _Link:
+    """A stream over all the connections that carry it one after the other."""
+
+    failures: _Failures = field(default_factory=_Failures)
+    was_open: bool = False
+    has_ended: bool = False
 
 
 class Calls:
@@ -61,7 +77,7 @@ class Calls:
             try:
                 return await self._attempt(request, reply_type, deadline - now())
             except Unavailable as fault:
-                failures.count += 1
+                failures.add(now())
                 await self._wait_or_raise(fault, failures, deadline=deadline)
 
     async def stream(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
@@ -82,27 +98,31 @@ class Calls:
         The caller moves the request on with each answer, so that it always asks for what has not come yet. Raises
         CallFailed.
         """
+        link = _Link()
+        while not link.has_ended:
+            async with aclosing(self._until_lost(request, reply_type, link)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _until_lost(self, request: Request, reply_type: type[Reply], link: _Link) -> AsyncGenerator[Reply, None]:
+        """Yield the answers of a stream up to its end, or up to a loss after which it may be opened again."""
         now = asyncio.get_running_loop().time
-        failures = _Failures()
-        was_open = False
-        while True:
-            opened = now()
-            try:
-                await self._connect(rpc_of(request))
-                was_open = True
-                async with aclosing(self.stream(request, reply_type)) as answers:
-                    async for answer in answers:
-                        failures = _Failures()
-                        yield answer
-            except Unavailable as fault:
-                if now() - opened > self._patience.longest_delay.total_seconds():
-                    failures = _Failures()  # it held for a while: this is another loss, not the same one
-                failures.count += 1
-                failures.since = failures.since or now()
-                until = failures.since + self._patience.reconnect_for.total_seconds() if was_open else None
-                await self._wait_or_raise(fault, failures, until=until)
-            else:
-                return
+        opened = now()
+        try:
+            await self._connect(rpc_of(request))
+            link.was_open = True
+            async with aclosing(self.stream(request, reply_type)) as answers:
+                async for answer in answers:
+                    link.failures.forget()
+                    yield answer
+        except Unavailable as fault:
+            if now() - opened > self._patience.longest_delay.total_seconds():
+                link.failures.forget()  # it held for a while: this is another loss, not the same one
+            link.failures.add(now())
+            until = link.failures.since + self._patience.reconnect_for.total_seconds() if link.was_open else None
+            await self._wait_or_raise(fault, link.failures, until=until)
+        else:
+            link.has_ended = True
 
     async def _wait_or_raise(
         self, fault: Unavailable, failures: _Failures, *, deadline: float | None = None, until: float | None = None

@@ -10,12 +10,13 @@ The two must agree on what is a message and on what it says. They differ in two 
 import dataclasses
 import importlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import cast
 
 import betterproto2
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,23 +92,31 @@ def as_googles(message: Message, plain: Plain) -> Message:
         place = getattr(message, name)
         match value:
             case dict() if hasattr(place, "GetEntryClass"):
-                for key, item in value.items():
-                    if isinstance(item, dict):
-                        as_googles(place[key], item)
-                    else:
-                        place[key] = item
+                fill_map(place, value)
             case dict():
                 place.SetInParent()
                 as_googles(place, value)
             case list():
-                for item in value:
-                    if isinstance(item, dict):
-                        as_googles(place.add(), item)
-                    else:
-                        place.append(item)
+                fill_list(place, value)
             case _:
                 setattr(message, name, value)
     return message
+
+
+def fill_map(place: MutableMapping[object, Message | object], values: Plain) -> None:
+    for key, item in values.items():
+        if isinstance(item, dict):
+            as_googles(cast("Message", place[key]), item)
+        else:
+            place[key] = item
+
+
+def fill_list(place: RepeatedCompositeFieldContainer[Message], values: list[object]) -> None:
+    for item in values:
+        if isinstance(item, dict):
+            as_googles(place.add(), item)
+        else:
+            place.append(cast("Message", item))
 
 
 def as_ours(descriptor: Descriptor, plain: Plain) -> betterproto2.Message:
