@@ -82,7 +82,7 @@ async def _why_no_containers(image: str) -> str | None:
                 await docker.version()
             return await _why_no_image(docker, image)
     except (aiodocker.DockerError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        return f"no Docker answers ({str(error) or type(error).__name__})"
+        return f"no Docker answers ({_words(error)})"
 
 
 async def _why_no_image(docker: aiodocker.Docker, image: str) -> str | None:
@@ -96,8 +96,13 @@ async def _why_no_image(docker: aiodocker.Docker, image: str) -> str | None:
     except TimeoutError:
         return f"{image} is not here, and was not pulled within {PULL_SECONDS} s"
     except (aiodocker.DockerError, aiohttp.ClientError) as error:
-        return f"{image} is not here, and can't be pulled ({error})"
+        return f"{image} is not here, and can't be pulled ({_words(error)})"
     return None
+
+
+def _words(error: Exception) -> str:
+    text = error.message if isinstance(error, aiodocker.DockerError) else str(error)
+    return text or type(error).__name__
 
 
 # ---------------------------------------------------------------- the demo itself
