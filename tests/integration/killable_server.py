@@ -22,6 +22,7 @@ from gofer.config.settings import Settings
 from gofer.core.events import Envelope
 from gofer.core.ids import TaskRunKey
 from gofer.lifecycle import stop_on_signals
+from gofer.logging import set_up_logging
 from gofer.workers.launching import LaunchStep
 
 
@@ -87,7 +88,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1)
     asked = parser.parse_args()
     settings = settings_of(asked.data, asked.engine, asked.port)
-    asyncio.run(serve(settings, probes_of(asked.step, asked.event, asked.count)))
+    with set_up_logging(settings):
+        asyncio.run(serve(settings, probes_of(asked.step, asked.event, asked.count)))
 
 
 if __name__ == "__main__":

@@ -76,3 +76,18 @@ async def _port_of(process: asyncio.subprocess.Process, folder: Path) -> int:
         message = f"the server did not start:\n{log}"
         raise AssertionError(message)
     return int(words[1])
+
+
+async def finished(module: str, *arguments: str) -> tuple[int, str]:
+    """Run a module to its end; its exit status and all that it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode(errors="replace")

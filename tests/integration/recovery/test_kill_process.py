@@ -25,11 +25,11 @@ MOMENTS = 20
 SEED = 20_261_122
 
 
-def pipeline(marks: Path, *, lines: int = LINES) -> proto.UserPipelineConfig:
+def pipeline(marks: Path, *, lines: int = LINES, pause: float = 0) -> proto.UserPipelineConfig:
     """Two tasks in a row; each leaves a mark outside, so that whoever counts sees a second execution."""
     script = (
-        f"echo $GOFER_TASK_ID $$ >> {marks}; i=0; "
-        f'while [ $i -lt {lines} ]; do echo "line $i of $GOFER_TASK_ID"; i=$((i+1)); done; exit $CODE'
+        f"echo $GOFER_RUN_ID/$GOFER_TASK_ID >> {marks}; i=0; "
+        f'while [ $i -lt {lines} ]; do echo "line $i of $GOFER_TASK_ID"; i=$((i+1)); done; sleep $PAUSE; exit $CODE'
     )
     success = proto.UserPipelineTaskConfigRequiredParentStatus.ANY
 
@@ -38,34 +38,36 @@ def pipeline(marks: Path, *, lines: int = LINES) -> proto.UserPipelineConfig:
             id=name,
             image="busybox:latest",
             command=["/bin/sh", "-c", script],
-            variables={"CODE": str(code)},
+            variables={"CODE": str(code), "PAUSE": str(pause)},
             depends_on=dict.fromkeys(parents, success),
         )
 
     return proto.UserPipelineConfig(id="killed", name="Killed", tasks=[task("first", 3), task("second", 0, "first")])
 
 
-async def start_run(client: GoferClient, config: proto.UserPipelineConfig) -> None:
+async def deploy(client: GoferClient, config: proto.UserPipelineConfig) -> None:
     registered = await client.pipelines.register(config)
     assert registered.config is not None
     await client.pipelines.deploy(config.id, registered.config.version)
-    await client.runs.start(config.id)
 
 
-async def assert_right_end(folder: Path, survivor: ServerProcess, *, lines: int = LINES) -> None:
-    """The run ended as it should, all of its output is there, each task was executed once, nothing is left."""
+async def assert_right_end(folder: Path, survivor: ServerProcess, *, runs: int = 1) -> None:
+    """Every run ended as it should, all of its output is there, and each task was executed once."""
     async with survivor.client() as client:
-        run = await client.runs.wait("killed", 1)
-        codes = {found.id: found.exit_code async for found in client.task_runs.each("killed", 1)}
-        logs = {
-            task: b"".join([chunk.data async for chunk in client.task_runs.logs("killed", 1, task)]) for task in codes
-        }
-    assert run.status == proto.RunRunStatus.FAILED
+        for number in range(1, runs + 1):
+            run = await client.runs.wait("killed", number)
+            assert run.status == proto.RunRunStatus.FAILED
+            await assert_right_tasks(client, number)
+    marks = sorted((folder / "marks").read_text().split())
+    assert sorted(f"{number}/{task}" for number in range(1, runs + 1) for task in ("first", "second")) == marks
+
+
+async def assert_right_tasks(client: GoferClient, number: int) -> None:
+    codes = {found.id: found.exit_code async for found in client.task_runs.each("killed", number)}
     assert codes == {"first": 3, "second": 0}
-    for task, log in logs.items():
-        assert b"".join(b"line %d of %s\n" % (n, task.encode()) for n in range(lines)) == log
-    marks = (folder / "marks").read_text().split()[::2]
-    assert sorted(marks) == ["first", "second"]
+    for task in codes:
+        log = b"".join([chunk.data async for chunk in client.task_runs.logs("killed", number, task)])
+        assert b"".join(b"line %d of %s\n" % (n, task.encode()) for n in range(LINES)) == log
 
 
 async def assert_nothing_left(folder: Path) -> None:
@@ -81,7 +83,8 @@ async def kill_and_check(folder: Path, *options: str) -> None:
     async with server(folder, "process", *options) as victim:
         try:
             async with victim.client() as client:
-                await start_run(client, config)
+                await deploy(client, config)
+                await client.runs.start(config.id)
         except CallFailed:
             pass  # it died before the answer was sent: the run may be stored all the same
         assert await victim.dead() == -9
@@ -104,16 +107,19 @@ async def test_a_kill_after_a_transition_loses_and_repeats_nothing(tmp_path: Pat
 
 @pytest.mark.timeout(300)
 async def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:
-    """One run that is killed again and again while it goes on."""
+    """Each server gets a run and is killed while that one and those of its predecessors are under way."""
     moments = random.Random(SEED)
-    config = pipeline(tmp_path / "marks")
+    config = pipeline(tmp_path / "marks", pause=0.2)
     async with server(tmp_path, "process") as first, first.client() as client:
-        await start_run(client, config)
-        await first.kill()
-    for _ in range(MOMENTS):
+        await deploy(client, config)
+    for number in range(1, MOMENTS + 1):
         async with server(tmp_path, "process") as victim:
-            await asyncio.wait({asyncio.create_task(victim.dead())}, timeout=moments.random() * 0.2)
+            async with victim.client() as client:
+                started = await client.runs.start(config.id)
+                assert started.run is not None
+                assert started.run.id == number
+                await asyncio.wait({asyncio.create_task(victim.dead())}, timeout=moments.random() * 0.6)
             await victim.kill()
     async with server(tmp_path, "process") as survivor:
-        await assert_right_end(tmp_path, survivor)
+        await assert_right_end(tmp_path, survivor, runs=MOMENTS)
     await assert_nothing_left(tmp_path)
