@@ -1,0 +1,105 @@
+"""The messages of one call: requests in, of a limited size; replies out, the large ones coded off the loop."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+import betterproto2
+from grpclib.server import Stream
+
+from gofer.api.composite import Rpc
+from gofer.api.grpclib_inside import CutShort, next_frame, send_buffer
+from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet
+from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
+
+M = TypeVar("M", bound=betterproto2.Message)
+
+
+class EncodedMessages(bytes):
+    """Whole messages in their wire form, each with its prefix, for a stream of replies to send at once."""
+
+    __slots__ = ()
+
+
+def encoded_reply(reply_type: type[M], data: bytes) -> M:
+    """Let a handler give the bytes of its reply in place of the message, so that nothing is encoded twice."""
+    del reply_type  # says what the bytes hold, to the type checker and to readers
+    return cast("M", Raw(data))
+
+
+def encoded_replies(reply_type: type[M], buffer: bytes) -> M:
+    """Let the handler of a stream give many replies as one buffer; see `EncodedMessages`."""
+    del reply_type
+    return cast("M", EncodedMessages(buffer))
+
+
+class Exchange:
+    """One call's messages, over grpclib's stream."""
+
+    def __init__(self, stream: Stream[object, object], rpc: Rpc, *, max_message_bytes: int) -> None:
+        self._stream = stream
+        self._rpc = rpc
+        self._max_message_bytes = max_message_bytes
+
+    async def answer(self) -> None:
+        """Read the request, or let it be read, call the method and send what it gives.
+
+        A method that gives many replies is an async generator, and is closed before this returns or raises.
+        """
+        if not self._rpc.cardinality.client_streaming:
+            await self._reply_to(await self._only_request())
+            return
+        async with aclosing(self._requests()) as requests:
+            await self._reply_to(requests)
+
+    async def _reply_to(self, request: object) -> None:
+        if not self._rpc.cardinality.server_streaming:
+            await self._send(await self._rpc.one_reply(request))
+            return
+        # Closed here, in the call's own task: else its clean-up would run some time later, in a task of nobody.
+        async with aclosing(self._rpc.many_replies(request)) as replies:
+            async for reply in replies:
+                await self._send(reply)
+
+    async def _requests(self) -> AsyncGenerator[betterproto2.Message, None]:
+        while (request := await self._receive()) is not None:
+            yield request
+
+    async def _send(self, reply: object) -> None:
+        if isinstance(reply, EncodedMessages):
+            await send_buffer(self._stream, reply)
+            return
+        if isinstance(reply, betterproto2.Message) and rough_size(reply) > OFF_LOOP_BYTES:
+            reply = Raw(await asyncio.to_thread(encode, reply))
+        await self._stream.send_message(reply)
+
+    async def _only_request(self) -> betterproto2.Message:
+        request = await self._receive()
+        if request is None:
+            raise InvalidInput(f"{self._rpc.name} needs a request message, and none came")
+        return request
+
+    async def _receive(self) -> betterproto2.Message | None:
+        try:
+            frame = await next_frame(self._stream)
+            if frame is None:
+                return None
+            if frame.is_compressed:
+                raise NotImplementedYet("the request is compressed, which this server does not read: send it as it is")
+            if frame.size_bytes > self._max_message_bytes:
+                raise LimitReached(
+                    f"the request has {frame.size_bytes} bytes: at most {self._max_message_bytes} are taken at once",
+                    size_bytes=frame.size_bytes,
+                    limit_bytes=self._max_message_bytes,
+                )
+            return await self._decoded(await frame.body())
+        except CutShort:
+            raise InvalidInput("the request ends in the middle of a message") from None
+        except MalformedMessage as error:
+            raise InvalidInput(str(error)) from error
+
+    async def _decoded(self, data: bytes) -> betterproto2.Message:
+        if len(data) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(decode, self._rpc.request_type, data)
+        return decode(self._rpc.request_type, data)

@@ -1,0 +1,151 @@
+"""The only module that knows names which grpclib 0.4.9 keeps private; a test holds every one of them.
+
+What they are for: to look at a message's length before its body is read, to send many messages in one buffer, and to
+close connections, which grpclib leaves open and served after its `close`.
+"""
+
+import asyncio
+from collections.abc import Collection
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from grpclib.encoding.base import CodecBase
+from grpclib.protocol import H2Protocol
+from grpclib.server import Handler, Server, Stream
+from h2.exceptions import ProtocolError
+
+if TYPE_CHECKING:
+    from grpclib._typing import IServable
+
+CLIENT_HAS_GONE: Final = (ProtocolError,)
+"""What sending raises once the client has reset the stream."""
+LINGER: Final = timedelta(seconds=0.1)
+"""Between the last reply and the end of its connection: where both come at once, a client built on grpclib takes an
+error at the end of a stream for its normal end."""
+PREFIX_BYTES: Final = 5  # of a message: a byte that says whether it is compressed, then its length
+
+
+class CutShort(Exception):
+    """The client ended the stream in the middle of a message."""
+
+
+class Frame:
+    """The beginning of a message: its prefix is read, its body is not."""
+
+    def __init__(self, stream: Stream[object, object], prefix: bytes) -> None:
+        self._stream = stream
+        self.is_compressed = prefix[0] != 0
+        self.size_bytes = int.from_bytes(prefix[1:], "big")
+
+    async def body(self) -> bytes:
+        """Read the body; more of it is asked from the client only as it is read. Raises `CutShort`."""
+        data = await _read(self._stream, self.size_bytes)
+        if len(data) != self.size_bytes:
+            raise CutShort
+        return data
+
+
+async def next_frame(stream: Stream[object, object]) -> Frame | None:
+    """Read the prefix of the next message; None where the client has ended its side. Raises `CutShort`."""
+    prefix = await _read(stream, PREFIX_BYTES)
+    return Frame(stream, prefix) if prefix else None
+
+
+async def _read(stream: Stream[object, object], size_bytes: int) -> bytes:
+    try:
+        return await stream._stream.recv_data(size_bytes)  # noqa: SLF001
+    except AssertionError as error:  # how grpclib says that the stream ended before that many bytes
+        raise CutShort from error
+
+
+async def send_buffer(stream: Stream[object, object], buffer: bytes) -> None:
+    """Send whole messages, each with its prefix, at once; waits for the client's windows as any other send."""
+    if not stream._send_initial_metadata_done:  # noqa: SLF001
+        await stream.send_initial_metadata()
+    await stream._stream.send_data(buffer)  # noqa: SLF001
+    # With a wide window that never waits: let other calls in.
+    await asyncio.sleep(0)
+
+
+class TrackedProtocol(H2Protocol):
+    """One connection, which the server that accepted it can close."""
+
+    def __init__(self, handler: Handler, *, server: "TrackingServer") -> None:
+        super().__init__(handler, server._config, server._h2_config)  # noqa: SLF001
+        self._server = server
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the server's connections."""
+        super().connection_made(transport)
+        self._transport = transport
+        self._server.joined(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Leave them."""
+        super().connection_lost(exc)
+        self._server.left(self)
+
+    def close(self) -> None:
+        """Send what waits to be sent, and close.
+
+        No GOAWAY goes first: a client built on grpclib throws away the replies that came with it.
+        """
+        self.connection.close()
+
+    def abort(self) -> None:
+        """Close without waiting for the client."""
+        if isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.abort()
+
+
+class TrackingServer(Server):
+    """A grpclib server that can close its connections."""
+
+    def __init__(self, services: "Collection[IServable]", *, codec: CodecBase) -> None:
+        super().__init__(services, codec=codec)
+        self._connections: set[TrackedProtocol] = set()
+        self._changed = asyncio.Event()
+
+    def joined(self, connection: TrackedProtocol) -> None:
+        """Keep a new connection."""
+        self._connections.add(connection)
+
+    def left(self, connection: TrackedProtocol) -> None:
+        """Forget a connection that is closed."""
+        self._connections.discard(connection)
+        self._changed.set()
+
+    async def close_all(self, *, grace: timedelta) -> None:
+        """Let the last replies go out, stop listening, and close all connections; either within the grace."""
+        await self._all_answered(grace)
+        if self._connections:
+            await asyncio.sleep(LINGER.total_seconds())
+        self.close()
+        for connection in tuple(self._connections):
+            connection.close()
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                await self._all_left()
+        except TimeoutError:  # a client that does not answer the goodbye of TLS
+            for connection in tuple(self._connections):
+                connection.abort()
+            await self._all_left()
+        await self.wait_closed()
+
+    async def _all_answered(self, grace: timedelta) -> None:
+        # A call is over for its handler a little before its status is on the way to the client.
+        tasks = {task for handler in self._handlers for task in handler._tasks.values()}  # noqa: SLF001
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace.total_seconds())
+
+    async def _all_left(self) -> None:
+        while self._connections:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _protocol_factory(self) -> H2Protocol:
+        self.__gc_step__()
+        handler = Handler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        self._handlers.add(handler)
+        return TrackedProtocol(handler, server=self)

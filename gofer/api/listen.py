@@ -1,0 +1,95 @@
+"""Listening sockets for an address, all of them or none."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from gofer.config.address import Address
+from gofer.core.errors import FailedPrecondition
+
+BACKLOG: Final = 256
+_TRIES: Final = 5  # for a free port that is free on all of a name's addresses
+_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # localhost names ::1 where there is no IPv6
+_IDLE_SECONDS: Final = 60
+_PROBE_SECONDS: Final = 20
+_Place = tuple[socket.AddressFamily, str]
+
+
+async def listen(address: Address) -> list[socket.socket]:
+    """Open a socket for each of this machine's addresses that the host names, all on the same port.
+
+    With port 0 the system chooses one. `FailedPrecondition` if the port is taken, may not be used, or the host names no
+    address of this machine.
+    """
+    places = await _places(address)
+    for _ in range(_TRIES):
+        try:
+            return _bind_all(places, address.port)
+        except OSError as error:
+            if address.port == 0 and error.errno == errno.EADDRINUSE:
+                continue
+            raise FailedPrecondition(_explained(address, error), address=str(address)) from error
+    raise FailedPrecondition(f"no port of {address.host} is free", address=str(address))
+
+
+async def _places(address: Address) -> list[_Place]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise FailedPrecondition(
+            f"server.host {address.host!r} is not known to this machine: {error.strerror}", address=str(address)
+        ) from error
+    return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
+
+
+def _bind_all(places: Sequence[_Place], port: int) -> list[socket.socket]:
+    with contextlib.ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        absent: OSError | None = None
+        for family, host in places:
+            try:
+                sockets.append(stack.enter_context(_bind(family, host, port)))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+                continue
+            port = sockets[0].getsockname()[1]
+        if absent is not None and not sockets:
+            raise absent
+        stack.pop_all()
+        return sockets
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        # A port whose last connections are still winding down may be used again at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # So that a client whose machine has vanished is noticed; accepted connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_SECONDS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECONDS)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        stack.pop_all()
+        return listener
+
+
+def _explained(address: Address, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{address} is taken by another program: stop that one, or give another server.host"
+        case errno.EACCES:
+            return f"{address} may not be used by this user: give server.host a port from 1024 on"
+        case errno.EADDRNOTAVAIL:
+            return f"{address.host} is no address of this machine: give another server.host"
+        case _:
+            return f"can't listen on {address}: {error.strerror}"

@@ -1,0 +1,60 @@
+"""The one table from Gofer's errors to gRPC's status codes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import quote
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from gofer.core.errors import ErrorCode, GoferError, InvalidInput
+
+STATUS: Final[Mapping[ErrorCode, Status]] = MappingProxyType(
+    {
+        ErrorCode.INVALID_INPUT: Status.INVALID_ARGUMENT,
+        ErrorCode.NOT_FOUND: Status.NOT_FOUND,
+        ErrorCode.ALREADY_EXISTS: Status.ALREADY_EXISTS,
+        ErrorCode.FAILED_PRECONDITION: Status.FAILED_PRECONDITION,
+        ErrorCode.LIMIT_REACHED: Status.RESOURCE_EXHAUSTED,
+        ErrorCode.UNAUTHENTICATED: Status.UNAUTHENTICATED,
+        ErrorCode.PERMISSION_DENIED: Status.PERMISSION_DENIED,
+        ErrorCode.NOT_IMPLEMENTED: Status.UNIMPLEMENTED,
+        ErrorCode.UNAVAILABLE: Status.UNAVAILABLE,
+        ErrorCode.INTERNAL: Status.INTERNAL,
+    }
+)
+
+MOST_BYTES: Final = 4000
+"""Of an error's text as it travels. It is a header, and some clients refuse headers of more than 8 KiB in all."""
+
+
+def grpc_error(error: GoferError) -> GRPCError:
+    """Give the error that the client sees: the status of its code, its text, and every fault of a malformed input."""
+    return GRPCError(STATUS[error.code], _fitting(_text(error)))
+
+
+def _text(error: GoferError) -> str:
+    if isinstance(error, InvalidInput):
+        further = [fault for fault in error.faults if fault not in error.message]
+        return "; ".join((error.message, *further))
+    return error.message
+
+
+def _fitting(text: str) -> str:
+    # Characters beyond ASCII travel as several, so that the cut is made where the encoded form is long enough.
+    if _size(text) <= MOST_BYTES:
+        return text
+    end = " ... (there is more)"
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _size(text[:middle]) <= MOST_BYTES - len(end):
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low] + end
+
+
+def _size(text: str) -> int:
+    return len(quote(text, safe=" ", errors="replace"))

@@ -1,0 +1,45 @@
+"""The names that grpclib keeps private and gofer.api.grpclib_inside uses: a new version of grpclib stops here first."""
+
+import inspect
+from importlib.metadata import version
+
+from grpclib import protocol, server
+from grpclib.encoding.proto import ProtoCodec
+
+
+def test_it_is_the_version_whose_inside_is_known() -> None:
+    assert version("grpclib") == "0.4.9"
+
+
+async def test_a_server_has_what_its_connections_are_made_of() -> None:
+    made = server.Server([], codec=ProtoCodec())
+
+    assert {
+        "_mapping",
+        "_codec",
+        "_status_details_codec",
+        "_config",
+        "_h2_config",
+        "_handlers",
+    } <= vars(made).keys()
+    assert inspect.signature(server.Server._protocol_factory).parameters.keys() == {"self"}  # noqa: SLF001
+    assert callable(made.__gc_step__)
+
+
+def test_a_connection_and_a_handler_are_made_as_before() -> None:
+    assert list(inspect.signature(protocol.H2Protocol).parameters) == ["handler", "config", "h2_config"]
+    assert list(inspect.signature(server.Handler).parameters) == [
+        "mapping",
+        "codec",
+        "status_details_codec",
+        "dispatch",
+    ]
+    assert "self._tasks" in inspect.getsource(server.Handler)
+
+
+def test_a_stream_reads_and_sends_bytes_as_before() -> None:
+    assert "self._stream = stream" in inspect.getsource(server.Stream.__init__)
+    assert server.Stream._send_initial_metadata_done is False  # noqa: SLF001
+    assert list(inspect.signature(protocol.Stream.recv_data).parameters) == ["self", "size"]
+    assert list(inspect.signature(protocol.Stream.send_data).parameters) == ["self", "data", "end_stream"]
+    assert "raise AssertionError('Received less data than expected')" in inspect.getsource(protocol.Buffer.read)
