@@ -1,8 +1,10 @@
 """Events: look one up, replay what is stored, follow what happens."""
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from gofer.bus import Bus, Lagged, Subscription
@@ -80,20 +82,15 @@ class Events:
                 after = page[-1].id
 
     async def _followed(self, query: EventQuery, wanted: EventFilter) -> AsyncGenerator[Envelope, None]:
-        last = query.after_id
         types = tuple(found for kind, found in EVENT_CLASSES.items() if not wanted.kinds or kind in wanted.kinds)
         # Subscribed before the journal is read: what is committed in between comes by both ways, never by none.
         with self._bus.subscribe(*types) as subscription:
+            read = partial(self._page, before=None, reverse=False, wanted=wanted)
+            follower = _Follower(subscription, read=read, page=self._replay_page, after=query.after_id)
             while True:
-                async with aclosing(self._stored(EventQuery(after_id=last), wanted)) as stored:
-                    async for envelope in stored:
-                        last = envelope.id
-                        yield envelope
-                async with aclosing(_until_lagged(subscription)) as live:
-                    async for envelope in live:
-                        if envelope.id > last and wanted.admits(envelope.event):
-                            last = envelope.id
-                            yield envelope
+                envelope = await follower.next()
+                if wanted.admits(envelope.event):
+                    yield envelope
 
     async def _page(self, after: int, *, before: EventId | None, reverse: bool, wanted: EventFilter) -> list[Envelope]:
         return await self._database.read(
@@ -103,16 +100,47 @@ class Events:
         )
 
 
-async def _until_lagged(subscription: Subscription[Envelope]) -> AsyncGenerator[Envelope, None]:
-    """Give the subscription's events until some of them were dropped; raise `ShuttingDown` at its end."""
-    while True:
+class _Follower:
+    """Reads the journal until it is caught up, then the bus until it lags, and so on; each event comes once."""
+
+    def __init__(
+        self,
+        subscription: Subscription[Envelope],
+        *,
+        read: Callable[[int], Awaitable[list[Envelope]]],
+        page: int,
+        after: int,
+    ) -> None:
+        self._subscription = subscription
+        self._read = read
+        self._page = page
+        self._stored: deque[Envelope] = deque()
+        self._caught_up = False
+        self._last = after  # everything up to this id was given, or was not wanted
+
+    async def next(self) -> Envelope:
+        """Give the next event. Raises `ShuttingDown` when there will be none."""
+        while True:
+            envelope = await self._next_stored() if self._stored or not self._caught_up else await self._next_live()
+            if envelope is not None and envelope.id > self._last:
+                self._last = envelope.id
+                return envelope
+
+    async def _next_stored(self) -> Envelope | None:
+        if not self._stored:
+            page = await self._read(self._last)
+            self._stored.extend(page)
+            self._caught_up = len(page) < self._page
+        return self._stored.popleft() if self._stored else None
+
+    async def _next_live(self) -> Envelope | None:
         try:
-            envelope = await anext(subscription)
+            return await anext(self._subscription)
         except Lagged:
-            return
+            self._caught_up = False
+            return None
         except StopAsyncIteration:
             raise ShuttingDown("the server is going away; go on after the last event that you have") from None
-        yield envelope
 
 
 def _checked(query: EventQuery) -> EventFilter:

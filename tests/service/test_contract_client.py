@@ -47,29 +47,43 @@ def pipeline(messages: Any) -> Any:  # noqa: ANN401 - made at run time
     )
 
 
-async def test_it_registers_deploys_runs_and_follows_logs_and_events(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
-    registered = await client.RegisterPipelineConfig(
-        messages.RegisterPipelineConfigRequest(pipeline_config=pipeline(messages))
-    )
+async def up(client: Any, messages: Any) -> Any:  # noqa: ANN401 - made at run time
+    """Register and deploy, as `gofer up` does, and give what was registered."""
+    request = messages.RegisterPipelineConfigRequest(pipeline_config=pipeline(messages))
+    registered = (await client.RegisterPipelineConfig(request)).pipeline
     deployed = await client.DeployPipeline(
-        messages.DeployPipelineRequest(id="simple", version=registered.pipeline.config.version)
+        messages.DeployPipelineRequest(id="simple", version=registered.config.version)
     )
-    follower = client.ListEvents(messages.ListEventsRequest(follow=True))
+    assert deployed.deployment_id == 1
+    return registered
+
+
+async def start(client: Any, messages: Any) -> Any:  # noqa: ANN401 - made at run time
     initiator = messages.Initiator(type=messages.Initiator.HUMAN, name="cli")
-    started = await client.StartRun(messages.StartRunRequest(pipeline_id="simple", initiator=initiator))
+    return (await client.StartRun(messages.StartRunRequest(pipeline_id="simple", initiator=initiator))).run
+
+
+async def events_to_the_end(follower: Any) -> list[Any]:  # noqa: ANN401 - made at run time
     events = []
     async for reply in follower:
         events.append(reply.event)
         if reply.event.type == "RUN_COMPLETED":
+            follower.cancel()
             break
-    follower.cancel()
+    return events
+
+
+async def test_it_registers_deploys_runs_and_follows_logs_and_events(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    registered = await up(client, messages)
+    follower = client.ListEvents(messages.ListEventsRequest(follow=True))
+    started = await start(client, messages)
+    events = await events_to_the_end(follower)
     log = client.GetTaskRunLogs(messages.GetTaskRunLogsRequest(pipeline_id="simple", run_id=1, id="first"))
     lines = [(reply.line_num, reply.log_line) async for reply in log]
 
-    assert registered.pipeline.metadata.state == messages.PipelineMetadata.ACTIVE
-    assert sorted(registered.pipeline.config.tasks) == ["first", "second"]
-    assert deployed.deployment_id == 1
-    assert (started.run.id, started.run.state) == (1, messages.Run.PENDING)
+    assert registered.metadata.state == messages.PipelineMetadata.ACTIVE
+    assert sorted(registered.config.tasks) == ["first", "second"]
+    assert (started.id, started.state) == (1, messages.Run.PENDING)
     assert lines == [(1, "one"), (2, "two")]
     ids = [event.id for event in events]
     assert ids == sorted(set(ids))
@@ -94,15 +108,9 @@ async def test_it_registers_deploys_runs_and_follows_logs_and_events(client: Any
 
 
 async def test_what_it_reads_without_asking_is_never_null(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
-    registered = await client.RegisterPipelineConfig(
-        messages.RegisterPipelineConfigRequest(pipeline_config=pipeline(messages))
-    )
-    await client.DeployPipeline(messages.DeployPipelineRequest(id="simple", version=1))
-    initiator = messages.Initiator(type=messages.Initiator.HUMAN, name="cli")
-    started = await client.StartRun(messages.StartRunRequest(pipeline_id="simple", initiator=initiator))
-    async for reply in client.ListEvents(messages.ListEventsRequest(follow=True)):
-        if reply.event.type == "RUN_COMPLETED":
-            break
+    registered = await up(client, messages)
+    started = await start(client, messages)
+    await events_to_the_end(client.ListEvents(messages.ListEventsRequest(follow=True)))
 
     fetched = await client.GetPipeline(messages.GetPipelineRequest(id="simple"))
     run = await client.GetRun(messages.GetRunRequest(pipeline_id="simple", id=1))
@@ -112,9 +120,9 @@ async def test_what_it_reads_without_asking_is_never_null(client: Any, messages:
     event = await client.GetEvent(messages.GetEventRequest(id=1))
 
     for holder, names in (
-        (registered.pipeline, ("metadata", "config")),
+        (registered, ("metadata", "config")),
         (fetched.pipeline, ("metadata", "config")),
-        (started.run, ("initiator", "status_reason")),
+        (started, ("initiator", "status_reason")),
         (run.run, ("initiator", "status_reason")),
         (task_run.task_run, ("task", "status_reason")),
         (deployment.deployment, ("status_reason",)),
