@@ -176,11 +176,12 @@ class DockerEngine:
     async def stop(self, handle: ContainerHandle, *, grace: timedelta) -> None:
         """Send the image's stop signal (SIGTERM where it names none), and SIGKILL after the grace.
 
+        Raises `FailedPrecondition` where the container isn't ours.
         A container that was not started is removed: a start that is on its way to the daemon then finds none.
         """
         if handle in self._void:
             return
-        inspected = await self._present(handle)
+        inspected = _ours(handle, await self._present(handle))
         match status_of(inspected).state:
             case ContainerState.EXITED:
                 pass
@@ -202,10 +203,10 @@ class DockerEngine:
             del self._void[handle]
             return
         try:
-            inspected = await self._inspect(handle)
+            _ours(handle, await self._inspect(handle))
         except NotFound:
             return
-        await self._delete(handle, inspected)
+        await self._delete(handle)
 
     async def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
         """Give this instance's containers."""
@@ -249,7 +250,7 @@ class DockerEngine:
         self._void[handle] = attempt_of(labels_inspected(inspected))
         self._fresh.discard(handle)
         try:
-            await self._delete(handle, inspected)
+            await self._delete(handle)
         except BaseException:
             del self._void[handle]
             raise
@@ -266,9 +267,7 @@ class DockerEngine:
         if await self._kill(handle, "SIGKILL"):
             await self._until_not_running(handle)
 
-    async def _delete(self, handle: ContainerHandle, inspected: Json) -> None:
-        if INSTANCE_LABEL not in labels_inspected(inspected):
-            raise FailedPrecondition(f"the container {handle} is not Gofer's: it stays", handle=handle)
+    async def _delete(self, handle: ContainerHandle) -> None:
         try:
             await self._client.delete(f"containers/{handle}", force="1", v="1")
         except NotFound:
@@ -330,6 +329,12 @@ def create(settings: DockerSettings) -> DockerEngine:
     if os.environ.get("DOCKER_TLS_VERIFY") and not url.startswith("unix://"):
         folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
     return DockerEngine(settings=settings, endpoint=Endpoint(url=url, tls_folder=folder))
+
+
+def _ours(handle: ContainerHandle, inspected: Json) -> Json:
+    if INSTANCE_LABEL not in labels_inspected(inspected):
+        raise FailedPrecondition(f"the container {handle} is not Gofer's: it is left alone", handle=handle)
+    return inspected
 
 
 def _checked(handle: ContainerHandle) -> ContainerHandle:
