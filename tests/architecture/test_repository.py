@@ -26,7 +26,7 @@ TEXT = (
 # Each with why it has no place in the repository.
 FOREIGN = {
     r"https?://[^/\s\"'@]+:[^/\s\"'@]+@": "an address with a password",
-    r"(?<![\w.])/(?:opt|root|work)/\w": "a folder of one machine",
+    r"(?<![\w.])/(?:root|work)/\w": "a folder of one machine",
     r"--(?:extra-)?index-url|--find-links|--trusted-host": "where one machine fetches packages from",
     r"\bD(?:[1-9]|[1-9]\d)\b": "the number of a decision that is not told here",
     r"(?i)\bprototypes?\b": "scratch code that is not here",
