@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Self
 
@@ -31,12 +32,20 @@ _LOST: Final = 900  # aiodocker's number for a connection that failed
 _MISSING: Final = 404
 _CONFLICT: Final = 409
 _INTERNAL: Final = 500
-# What a daemon answers with 500 while it, or its containerd, goes down.
+# What a daemon answers with 500 while it, or its containerd, goes down: words that a registry may be told with, too.
 _PASSING: Final = re.compile(
     r"shutting down|context canceled|context deadline exceeded|transport is closing|error reading from server"
     r"|connection refused|connection reset|containerd is not running",
     re.IGNORECASE,
 )
+
+
+class At500(Enum):
+    """What an answer of 500 to a request means; Docker uses it for all that it has no better number for."""
+
+    AT_A_LOSS = auto()  # asked for something: the daemon can't say now
+    REFUSED = auto()  # asked to do something: it won't, unless its words are those of one that goes down
+    ALWAYS_REFUSED = auto()  # asked for something of a third party: what went wrong there went wrong
 
 
 class Conflict(FailedPrecondition):
@@ -135,7 +144,9 @@ class DockerClient(aiodocker.Docker):
 
     async def post(self, path: str, body: Json | None = None, **params: str) -> Json:
         """Ask to do something. A daemon that refuses (400, 500) is `FailedPrecondition`, a 409 `Conflict`."""
-        return _object(await self._call(_Request(method="POST", path=path, params=params, body=body, refuses=True)))
+        return _object(
+            await self._call(_Request(method="POST", path=path, params=params, body=body, at_500=At500.REFUSED))
+        )
 
     async def delete(self, path: str, **params: str) -> None:
         """Ask to remove something. A daemon that can't (500) is `EngineUnavailable`, a 409 `Conflict`."""
@@ -161,15 +172,13 @@ class DockerClient(aiodocker.Docker):
         *,
         params: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        refuses: bool = False,
+        at_500: At500 = At500.AT_A_LOSS,
     ) -> AsyncIterator[ByteStream]:
         """Send a request whose answer may take for ever, and give its body; leaving frees the connection.
 
-        Raises as `get`; as `post` where the daemon `refuses` with 500.
+        Raises as `get`, but for what `at_500` says.
         """
-        request = _Request(
-            method=method, path=path, params=params, headers=headers or {}, forever=True, refuses=refuses
-        )
+        request = _Request(method=method, path=path, params=params, headers=headers or {}, forever=True, at_500=at_500)
         async with AsyncExitStack() as stack:
             with _translating(request):
                 response = await stack.enter_async_context(self._send(request))
@@ -205,7 +214,7 @@ class DockerClient(aiodocker.Docker):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What to ask the daemon. `refuses`: its 500 means that it won't, and not that it can't now."""
+    """What to ask the daemon."""
 
     path: str
     method: str = "GET"
@@ -213,7 +222,7 @@ class _Request:
     body: Json | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     forever: bool = False
-    refuses: bool = False
+    at_500: At500 = At500.AT_A_LOSS
     versioned: bool = True
 
     def __str__(self) -> str:
@@ -289,13 +298,23 @@ def _translated(error: aiodocker.DockerError, request: _Request) -> GoferError:
     text = error.message.strip()
     if error.status == _LOST:
         return EngineUnavailable(f"the connection to Docker failed ({request}: {_words(error.__context__ or error)})")
-    if error.status == _MISSING and text.startswith(("No such container", "No such image")):
+    if error.status == _MISSING and text.lower().startswith(("no such container", "no such image")):
         return NotFound(f"Docker: {text}")
     if error.status == _CONFLICT:
         return Conflict(f"Docker: {text}")
-    if error.status > _INTERNAL or (error.status == _INTERNAL and (not request.refuses or _PASSING.search(text))):
+    if error.status > _INTERNAL or (error.status == _INTERNAL and not _is_refusal(text, request.at_500)):
         return EngineUnavailable(f"Docker: {text} ({request})")
     return FailedPrecondition(f"Docker: {text}", status=error.status)
+
+
+def _is_refusal(text: str, at_500: At500) -> bool:
+    match at_500:
+        case At500.AT_A_LOSS:
+            return False
+        case At500.REFUSED:
+            return _PASSING.search(text) is None
+        case At500.ALWAYS_REFUSED:
+            return True
 
 
 def _words(error: BaseException) -> str:

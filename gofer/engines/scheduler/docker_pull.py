@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from gofer.core.errors import FailedPrecondition, GoferError, NotFound
 from gofer.engines.protocols import ImageSpec, PullPolicy, PullProgress
-from gofer.engines.scheduler.docker_client import DockerClient
+from gofer.engines.scheduler.docker_client import At500, DockerClient
 from gofer.engines.scheduler.docker_convert import Json
 from gofer.engines.scheduler.docker_registry import PullReport, Reference, auth_header, error_in, pull_refused
 
@@ -126,7 +126,9 @@ class Images:
         headers = {} if credentials is None else {"X-Registry-Auth": auth_header(credentials, reference)}
         params = {"fromImage": reference.repository, "tag": reference.version}
         report = PullReport(pull.image.name)
-        request = self._client.stream("POST", "images/create", params=params, headers=headers, refuses=True)
+        request = self._client.stream(
+            "POST", "images/create", params=params, headers=headers, at_500=At500.ALWAYS_REFUSED
+        )
         try:
             async with request as answer:
                 async for line in answer.lines():
