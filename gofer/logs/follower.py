@@ -5,17 +5,20 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from gofer.logs.files import offset_of_last_lines, settled_size
+from gofer.core.errors import NotFound
+from gofer.logs.files import count_newlines, is_deleted, offset_of_last_lines, open_for_reading
 
 BLOCK_BYTES: Final = 64 * 1024
+_LOOK_AGAIN: Final = timedelta(seconds=5)  # whether somebody removed the file; our own removal is told at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogBlock:
-    """Bytes of a log, and where they begin in it."""
+    """Bytes of a log, at most 64 KiB, and where they begin in it."""
 
     offset_bytes: int
     data: bytes
@@ -24,12 +27,14 @@ class LogBlock:
 class LogFollower:
     """One reader of one log; made by `LogStore.following`. Its own pace is nobody else's matter."""
 
-    def __init__(self, path: Path, *, live_size: Callable[[], int | None]) -> None:
+    def __init__(self, path: Path, *, name: str, live_size: Callable[[], int | None]) -> None:
         """`live_size` tells the size of a log that is being written; None where nobody writes it."""
         self._path = path
+        self._name = name
         self._live_size = live_size
         self._wake = asyncio.Event()
         self._ended = False
+        self._gone = False
 
     def wake(self) -> None:
         """Tell that the log has grown."""
@@ -40,38 +45,88 @@ class LogFollower:
         self._ended = True
         self._wake.set()
 
+    def lose(self) -> None:
+        """Tell that the log was deleted: the reader ends with `NotFound`."""
+        self._gone = True
+        self._wake.set()
+
     async def offset_of_last_lines(self, lines: int) -> int:
-        """Give the offset at which the last lines of what is there now begin."""
-        size = await self._size()
-        return await asyncio.to_thread(offset_of_last_lines, self._path, size, lines) if size else 0
+        """Give the offset at which the last lines of what is there now begin; 0 where there are fewer, or no log."""
+        return await self._look(lambda file, size: offset_of_last_lines(file, size, lines))
+
+    async def line_number(self, offset_bytes: int) -> int:
+        """Give the number, from 1, of the line in which an offset lies."""
+        return 1 + await self._look(lambda file, size: count_newlines(file, min(size, offset_bytes)))
 
     async def blocks(self, *, offset_bytes: int = 0) -> AsyncGenerator[LogBlock, None]:
-        """Give the log from an offset on, in blocks of at most 64 KiB; close the iterator to leave early."""
+        """Give the log from an offset on, in blocks of at most 64 KiB; close the iterator to leave early.
+
+        A log that is not there is an empty one until it is written. Raises `NotFound` once it is deleted.
+        """
         at = offset_bytes
-        descriptor: int | None = None
+        file: int | None = None
         try:
             while True:
                 self._wake.clear()
-                ended = self._ended  # looked at before the size: what is written before the end is given
-                size = await self._size()
-                while size > at:
-                    if descriptor is None:
-                        descriptor = await asyncio.to_thread(os.open, self._path, os.O_RDONLY | os.O_CLOEXEC)
-                    data = await asyncio.to_thread(os.pread, descriptor, min(BLOCK_BYTES, size - at), at)
-                    if not data:
-                        return  # cut short from outside: there is no more to give
+                ended = self._ended  # looked at before the log is: what was written before the end is given
+                if file is None:
+                    file = await _opened(self._path)
+                data = b"" if file is None else await self._read(file, at)
+                if self._gone:
+                    raise self._not_found()
+                if data:
                     yield LogBlock(offset_bytes=at, data=data)
                     at += len(data)
-                if ended:
+                elif ended:
                     return
-                await self._wake.wait()
+                else:
+                    await self._wait(file)
         finally:
-            if descriptor is not None:
-                with suppress(OSError):
-                    os.close(descriptor)
+            if file is not None:
+                # A cancelled read may still go on in its thread; it only reads, and gives its bytes to nobody.
+                os.close(file)
 
-    async def _size(self) -> int:
+    async def _read(self, file: int, at: int) -> bytes:
         live = self._live_size()
-        if live is not None:
-            return live
-        return await asyncio.to_thread(settled_size, self._path) or 0
+        size = BLOCK_BYTES if live is None else min(BLOCK_BYTES, live - at)
+        return await asyncio.to_thread(os.pread, file, size, at) if size > 0 else b""
+
+    async def _wait(self, file: int | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN.total_seconds()):
+                await self._wake.wait()
+                return
+        if file is not None and await asyncio.to_thread(is_deleted, file):
+            raise self._not_found()
+
+    async def _look(self, look: Callable[[int, int], int]) -> int:
+        live = self._live_size()
+
+        def open_and_look() -> int:
+            file = open_for_reading(self._path)
+            if file is None:
+                return 0
+            try:
+                return look(file, os.fstat(file).st_size if live is None else live)
+            finally:
+                os.close(file)
+
+        return await asyncio.to_thread(open_and_look)
+
+    def _not_found(self) -> NotFound:
+        return NotFound(f"the logs of {self._name} are gone: they were deleted", task_run=self._name)
+
+
+async def _opened(path: Path) -> int | None:
+    opening = asyncio.get_running_loop().run_in_executor(None, open_for_reading, path)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_drop)
+        raise
+
+
+def _drop(opening: asyncio.Future[int | None]) -> None:
+    file = None if opening.exception() is not None else opening.result()
+    if file is not None:
+        os.close(file)

@@ -1,15 +1,15 @@
 """Where the logs are, who writes them, and who follows them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from gofer.core.errors import FailedPrecondition
 from gofer.core.ids import TaskRunKey
-from gofer.lifecycle import running
-from gofer.logs.files import open_for_writing
+from gofer.logs.files import LogFiles, OpenLog
 from gofer.logs.follower import LogFollower
 from gofer.logs.writer import LogWriter
 
@@ -19,18 +19,18 @@ FLUSH_GRACE: Final = timedelta(seconds=5)
 class LogStore:
     """The logs of all task runs, in files below one folder: `<namespace>/<pipeline>/<run>/<task>`.
 
-    Ids hold letters, digits and underscores alone, so no key leads out of the folder and no two share a file.
+    Every method checks its key and raises `InvalidInput` for one with a part that is no id.
     """
 
     def __init__(self, root: Path) -> None:
         """Keep the logs below `root`, which is made when the first log is written."""
         self._root = root
-        self._sizes: dict[TaskRunKey, int] = {}  # of the logs that are being written
+        self._writers: dict[TaskRunKey, LogWriter | None] = {}  # None while its files are being opened
         self._followers: dict[TaskRunKey, set[LogFollower]] = {}
 
     def path(self, key: TaskRunKey) -> Path:
         """Name the file of a log."""
-        return self._root / key.namespace / key.pipeline / str(key.run) / key.task
+        return LogFiles.of(self._root, key).log
 
     @asynccontextmanager
     async def writer(self, key: TaskRunKey) -> AsyncIterator[LogWriter]:
@@ -38,23 +38,31 @@ class LogStore:
 
         At the end of the block all that was appended is on the disk, or `OSError` is raised. A block that is left by an
         error or a cancellation writes what waits if the disk takes it soon; what does not get there is asked for again
-        by whoever goes on.
+        by whoever goes on. Raises `FailedPrecondition` where the log has a writer already.
         """
-        files = await asyncio.to_thread(open_for_writing, self.path(key))
+        files = LogFiles.of(self._root, key)
+        if key in self._writers:
+            raise FailedPrecondition(f"the log of {key} is being written already")
+        self._writers[key] = None
         try:
-            self._grown(key, files.place.size_bytes)
-            writer = LogWriter(files, written=lambda size: self._grown(key, size))
-            async with running(_Writing(writer, name=f"log {key}"), grace=FLUSH_GRACE):
+            opened = await _opened(files)
+            writer = LogWriter(opened, name=str(key), on_written=lambda: self._wake(key))
+            self._writers[key] = writer
+            self._wake(key)
+            try:
                 yield writer
-            await asyncio.to_thread(files.sync)
+            except BaseException:
+                await writer.give_up(grace=FLUSH_GRACE)
+                raise
+            await writer.finish()
         finally:
-            self._sizes.pop(key, None)
-            files.close()
+            del self._writers[key]
+            self._wake(key)
 
     @contextmanager
     def following(self, key: TaskRunKey) -> Iterator[LogFollower]:
         """Follow a log for the length of the block. Register first, then look whether the task run has ended."""
-        follower = LogFollower(self.path(key), live_size=lambda: self._sizes.get(key))
+        follower = LogFollower(self.path(key), name=str(key), live_size=lambda: self._live_size(key))
         self._followers.setdefault(key, set()).add(follower)
         try:
             yield follower
@@ -64,34 +72,46 @@ class LogStore:
             if not others:
                 del self._followers[key]
 
+    def is_written(self, key: TaskRunKey) -> bool:
+        """Tell whether the log has a writer now."""
+        return key in self._writers
+
     def end(self, key: TaskRunKey) -> None:
         """Tell the followers of a log that its task run has ended; all of it is on the disk."""
         for follower in self._followers.get(key, ()):
             follower.end()
 
-    def _grown(self, key: TaskRunKey, size_bytes: int) -> None:
-        self._sizes[key] = size_bytes
+    async def delete(self, key: TaskRunKey) -> bool:
+        """Remove a log and end its followers; tell whether there was one. Raises `FailedPrecondition` while written."""
+        files = LogFiles.of(self._root, key)
+        if self.is_written(key):
+            raise FailedPrecondition(
+                f"the log of {key} is being written; it can be deleted when its task run has ended"
+            )
+        existed = await asyncio.to_thread(files.remove)
+        if existed:
+            for follower in self._followers.get(key, ()):
+                follower.lose()
+        return existed
+
+    def _live_size(self, key: TaskRunKey) -> int | None:
+        writer = self._writers.get(key)
+        return None if writer is None else writer.size_bytes
+
+    def _wake(self, key: TaskRunKey) -> None:
         for follower in self._followers.get(key, ()):
             follower.wake()
 
 
-class _Writing:
-    """The writer's loop as a part that starts, stops and fails in order."""
+async def _opened(files: LogFiles) -> OpenLog:
+    opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_drop)
+        raise
 
-    def __init__(self, writer: LogWriter, *, name: str) -> None:
-        self._writer = writer
-        self._name = name
 
-    @property
-    def name(self) -> str:
-        """Name the task."""
-        return self._name
-
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Write until stopped and all is written."""
-        ready()
-        await self._writer.run()
-
-    def stop(self) -> None:
-        """End when all is written."""
-        self._writer.end()
+def _drop(opening: asyncio.Future[OpenLog]) -> None:
+    if opening.exception() is None:
+        opening.result().close()

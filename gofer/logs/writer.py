@@ -2,68 +2,139 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from gofer.core.output import LogChunk, LogCursor
-from gofer.logs.files import OpenLog, Place
+from gofer.logs.files import OpenLog
+from gofer.logs.index import Place
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """How much may wait for the disk before `append` does."""
 
 
 class LogWriter:
-    """Appends to one log; made by `LogStore.writer`. One caller at a time."""
+    """Appends to one log; made by `LogStore.writer`. One caller at a time.
 
-    def __init__(self, files: OpenLog, *, written: Callable[[int], None]) -> None:
-        """`written` is told the log's size after every write."""
+    The files are written and closed by jobs in threads, one after the other, that no cancellation reaches: a file is
+    never closed while it is being written.
+    """
+
+    def __init__(self, files: OpenLog, *, name: str, on_written: Callable[[], None]) -> None:
+        """`on_written` is told of every write that is done."""
         self._files = files
-        self._written = written
-        self._cursor = files.place.cursor  # of all that was appended
-        self._size = files.place.size_bytes
+        self._name = name
+        self._on_written = on_written
+        self._appended = files.place
+        self._written = files.place
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
-        self._work = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._ending = False
+        self._job: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+        self._progress = asyncio.Event()
 
     @property
     def cursor(self) -> LogCursor:
-        """How many raw bytes of each stream are in the log, or wait to be."""
-        return self._cursor
+        """How many raw bytes of each stream are in the log, or wait to be: where the engine's streams go on."""
+        return self._appended.cursor
 
-    async def append(self, chunk: LogChunk) -> None:
-        """Take a chunk; waits only while too much waits for the disk."""
-        if not chunk.data:
+    @property
+    def size_bytes(self) -> int:
+        """How much of the log is written, with its record."""
+        return self._written.size_bytes
+
+    async def append(self, chunk: LogChunk, *, raw_bytes: int | None = None) -> None:
+        """Take a chunk that stands for `raw_bytes` of its stream: its own length, but where something is masked.
+
+        Waits only while too much waits for the disk; when that is cancelled, the chunk is taken nevertheless. Raises
+        `OSError` where the disk refused something: all later calls do, too, so close the log and open it again.
+        """
+        raw = len(chunk.data) if raw_bytes is None else raw_bytes
+        self._check()
+        if not chunk.data and not raw:
             return
-        size = len(chunk.data)
-        self._cursor = self._cursor.after(chunk.stream, size)
         self._parts.append(chunk.data)
-        self._waiting_bytes += size
-        self._work.set()
-        if self._waiting_bytes > MAX_WAITING_BYTES:
-            self._room.clear()
-            await self._room.wait()
+        self._waiting_bytes += len(chunk.data)
+        self._appended = Place(
+            size_bytes=self._appended.size_bytes + len(chunk.data),
+            cursor=self._appended.cursor.after(chunk.stream, raw),
+        )
+        if self._job is None:
+            self._write()
+        while self._waiting_bytes > MAX_WAITING_BYTES and self._error is None:
+            await self._progress.wait()
+        self._check()
 
-    def end(self) -> None:
-        """Let `run` return when all is written."""
-        self._ending = True
-        self._work.set()
+    async def flush(self) -> None:
+        """Wait until all that was appended is written. Raises `OSError` as `append`."""
+        while self._job is not None:
+            await self._progress.wait()
+        self._check()
 
-    async def run(self) -> None:
-        """Write until ended. Raises `OSError` where the disk refuses; what is whole in the files then stays whole."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._parts:
-                await self._write_waiting()
-            if self._ending:
-                return
+    async def finish(self) -> None:
+        """Have all that was appended on the disk, and close the files. Raises `OSError` as `append`."""
+        try:
+            await self.flush()
+            place = self._written
+            if place != self._files.place:
+                self._run(lambda: self._files.finish(place))
+            await self.flush()
+        finally:
+            await self._close()
+        self._check()
 
-    async def _write_waiting(self) -> None:
+    async def give_up(self, *, grace: timedelta) -> None:
+        """Write what waits if the disk takes it within the grace, and close the files, at the latest after that."""
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                await self._close()
+        except TimeoutError:
+            self._parts.clear()
+
+    async def _close(self) -> None:
+        if self._closed is None:
+            self._closed = asyncio.get_running_loop().create_future()
+            self._close_when_idle()
+        await asyncio.shield(self._closed)
+
+    def _write(self) -> None:
         parts, self._parts, self._waiting_bytes = self._parts, [], 0
-        self._room.set()
-        self._size += sum(map(len, parts))
-        place = Place(size_bytes=self._size, cursor=self._cursor)
-        await asyncio.to_thread(self._files.append, parts, place)
-        self._written(place.size_bytes)
+        place = self._appended
+
+        def on_done() -> None:
+            self._written = place
+
+        self._run(lambda: self._files.append(parts, place), on_done)
+
+    def _run(self, work: Callable[[], None], on_done: Callable[[], None] = lambda: None) -> None:
+        self._job = asyncio.get_running_loop().run_in_executor(None, work)
+        self._job.add_done_callback(lambda done: self._go_on(done, on_done))
+
+    def _go_on(self, done: asyncio.Future[None], on_done: Callable[[], None]) -> None:
+        self._job = None
+        error = done.exception()
+        if error is not None:
+            self._error = error
+            self._parts.clear()
+        else:
+            on_done()
+            self._on_written()
+            if self._parts:
+                self._write()
+        progress, self._progress = self._progress, asyncio.Event()
+        progress.set()
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        closed = self._closed
+        if closed is not None and self._job is None and not closed.done():
+            closing = asyncio.get_running_loop().run_in_executor(None, self._files.close)
+            closing.add_done_callback(lambda done: closed.set_result(done.result()))
+
+    def _check(self) -> None:
+        error = self._error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"the log of {self._name} can't be written: {error.strerror}") from error
+        if error is not None:
+            raise error
