@@ -295,7 +295,7 @@ def _translating(request: _Request) -> Iterator[None]:
 
 
 def _translated(error: aiodocker.DockerError, request: _Request) -> GoferError:
-    text = error.message.strip()
+    text = _said(error)
     if error.status == _LOST:
         return EngineUnavailable(f"the connection to Docker failed ({request}: {_words(error.__context__ or error)})")
     if error.status == _MISSING and text.lower().startswith(("no such container", "no such image")):
@@ -305,6 +305,14 @@ def _translated(error: aiodocker.DockerError, request: _Request) -> GoferError:
     if error.status > _INTERNAL or (error.status == _INTERNAL and not _is_refusal(text, request.at_500)):
         return EngineUnavailable(f"Docker: {text} ({request})")
     return FailedPrecondition(f"Docker: {text}", status=error.status)
+
+
+def _said(error: aiodocker.DockerError) -> str:
+    """Give the daemon's words; aiodocker leaves JSON as it is where its type comes with a character set."""
+    try:
+        return text_of(_object(json.loads(error.message)), "message") or error.message
+    except ValueError:
+        return error.message.strip()
 
 
 def _is_refusal(text: str, at_500: At500) -> bool:

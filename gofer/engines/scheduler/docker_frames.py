@@ -24,10 +24,6 @@ _STAMP_SIZE: Final = len(b"2026-11-22T06:04:55.991680610Z ")
 _MAX_ENTRY_BYTES: Final = 4 * 1024 * 1024
 
 
-class LogUnreadable(Exception):
-    """The daemon says that it can't read its own log any further; asking again would not help."""
-
-
 class FrameCutter:
     """Cuts live output into chunks, wherever its reads end. Nothing is held back but a header that is not whole."""
 
@@ -77,23 +73,30 @@ class _Line:
 
 
 class LogDecoder:
-    """Reads the engine's own log, fetched from its beginning with times, and gives the bytes that were written."""
+    """Reads the engine's own log, fetched from its beginning with times, and gives the bytes that were written.
+
+    Attributes:
+        failure: the daemon's words where it says that it can't read its log any further; nothing follows then, and
+            asking again would not help.
+
+    """
 
     def __init__(self) -> None:
+        self.failure = ""
         self._rest = b""
         self._lines: dict[LogStream, _Line] = {}
 
     def feed(self, data: bytes) -> list[LogChunk]:
         """Give the output in the order of the log, neighbours of one stream joined.
 
-        Raises `EngineUnavailable` for noise, `LogUnreadable` with the daemon's words where it sends those instead.
+        Raises `EngineUnavailable` for noise.
         """
         data = self._rest + data
         chunks: list[LogChunk] = []
         parts: list[bytes] = []
         current = LogStream.STDOUT
         position, end = 0, len(data)
-        while end - position >= _HEADER_SIZE:
+        while end - position >= _HEADER_SIZE and not self.failure:
             number, size = _HEADER.unpack_from(data, position)
             start, stop = position + _HEADER_SIZE, position + _HEADER_SIZE + size
             if size > _MAX_ENTRY_BYTES:
@@ -101,7 +104,8 @@ class LogDecoder:
             if stop > end:
                 break
             if number == _ERROR_STREAM:
-                raise LogUnreadable(data[start:stop].decode(errors="replace").strip())
+                self.failure = data[start:stop].decode(errors="replace").strip() or "no reason given"
+                break
             stream = _stream_of(number)
             if stream is not current:
                 _join(chunks, current, parts)

@@ -20,7 +20,7 @@ from gofer.core.errors import EngineUnavailable, NotFound
 from gofer.core.output import LogChunk, LogCursor, LogStream
 from gofer.engines.protocols import ContainerHandle, ContainerState, ContainerStatus
 from gofer.engines.scheduler.docker_client import ByteStream, Conflict, DockerClient
-from gofer.engines.scheduler.docker_frames import FrameCutter, LogDecoder, LogUnreadable
+from gofer.engines.scheduler.docker_frames import FrameCutter, LogDecoder
 
 _log = structlog.get_logger(__name__)
 
@@ -112,23 +112,23 @@ class Output:
         seen = dict.fromkeys(LogStream, 0)
         try:
             async with self._log(follow="1" if follow else "0") as log:
-                while data := await self._read(log, quiet=_QUIET_LOG):
+                while not decoder.failure and (data := await self._read(log, quiet=_QUIET_LOG)):
                     for chunk in decoder.feed(data):
                         skip = max(0, self._given[chunk.stream] - seen[chunk.stream])
                         seen[chunk.stream] += len(chunk.data)
                         if skip < len(chunk.data):
                             yield self._from_log(chunk.stream, chunk.data[skip:])
-        except LogUnreadable as error:
-            self._readable = False
-            _log.warning("Docker can't read its log of a container", container=self._handle, error=str(error))
-            return
         except (NotFound, Conflict):
             await self._status(self._handle)  # raises, unless it is known that there is nothing to read any more
             return
-        for stream in sorted(decoder.uncertain() & self._guess):
-            # Nearly every line ends, and this one was not seen while it was live.
-            if not follow and seen[stream] == self._given[stream]:
-                yield self._from_log(stream, b"\n")
+        if decoder.failure:
+            self._readable = False
+            _log.warning("Docker can't read its log of a container", container=self._handle, error=decoder.failure)
+        elif not follow:
+            # Nearly every line ends, and these were not seen while they were live.
+            for stream in sorted(decoder.uncertain() & self._guess):
+                if seen[stream] == self._given[stream]:
+                    yield self._from_log(stream, b"\n")
 
     def _log(self, **params: str) -> AbstractAsyncContextManager[ByteStream]:
         path = f"containers/{self._handle}/logs"
@@ -168,15 +168,12 @@ class Output:
             return False
         decoder = LogDecoder()
         ends = dict.fromkeys(LogStream, b"")
-        try:
-            async with self._log(tail=str(_TAIL_ENTRIES)) as log:
-                while data := await log.read():
-                    for chunk in decoder.feed(data):
-                        ends[chunk.stream] += chunk.data
-        except LogUnreadable:
-            return False
+        async with self._log(tail=str(_TAIL_ENTRIES)) as log:
+            while data := await log.read():
+                for chunk in decoder.feed(data):
+                    ends[chunk.stream] += chunk.data
         uncertain = decoder.uncertain()
-        if uncertain & self._guess:
+        if decoder.failure or uncertain & self._guess:
             return False
         return all(self._ends_in(stream, ends[stream], uncertain=stream in uncertain) for stream in LogStream)
 
