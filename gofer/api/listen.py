@@ -67,7 +67,8 @@ def _bind_all(places: Sequence[_Place], port: int) -> list[socket.socket]:
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        # Named to be TCP: grpclib turns off the delay of small packets only for sockets that say so.
+        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         # A port whose last connections are still winding down may be used again at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -24,7 +24,7 @@ class ApiServer:
     """A worker that serves a gateway on an address.
 
     Ready means that it listens. A stop refuses new calls, ends streams, lets other calls finish for `drain_grace`, and
-    closes the connections; it takes at most two seconds longer than that.
+    closes the connections; it takes at most four seconds longer than that.
     """
 
     name: Final = "api server"
