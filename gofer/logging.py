@@ -1,14 +1,14 @@
 """Structured logs: one JSON object a line on stderr, or lines for people.
 
 Code takes its logger by `structlog.get_logger(__name__)` and gives ids as keywords; for a level that is off nothing is
-rendered. What libraries log goes the same way. Lines are written by a thread, so that a reader of stderr that has stopped
+rendered. What libraries log goes the same way. Lines are written by a thread, so that a reader of stderr that stopped
 never holds the event loop up: then lines are dropped, and their number is told once there is room again.
 """
 
 import logging
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final
@@ -29,6 +29,7 @@ _LEVELS: Final = {
 _TALKATIVE: Final = ("aiohttp", "aiosqlite", "asyncio", "grpclib", "h2", "hpack")  # worth hearing from a warning on
 _MOST_WAITING: Final = 10_000
 _MOST_AT_ONCE: Final = 500
+_GATHER_SECONDS: Final = 0.02
 _LAST_LINES_SECONDS: Final = 2.0
 
 
@@ -81,51 +82,53 @@ def _for_people(*, colours: bool) -> list[Processor]:
 
 
 class _LineWriter:
-    """Owns the stream: takes lines from any thread, writes them in its own."""
+    """Owns the stream: takes lines from any thread, writes them in its own.
+
+    Waking a thread costs the one that wakes it more than making a line, so that lines are gathered for a moment first.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_MOST_WAITING)
+        self._lines: deque[str] = deque()
         self._lock = threading.Lock()
         self._dropped = 0
+        self._closing = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
         self._thread.start()
 
     def write(self, line: str) -> None:
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if len(self._lines) >= _MOST_WAITING:
             with self._lock:
                 self._dropped += 1
+            return
+        self._lines.append(line)
+        if not self._wake.is_set():
+            self._wake.set()
 
     def close(self) -> None:
-        try:
-            self._lines.put(None, timeout=_LAST_LINES_SECONDS)
-        except queue.Full:  # nobody reads: the daemon thread ends with the process
-            return
-        self._thread.join(_LAST_LINES_SECONDS)
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(_LAST_LINES_SECONDS)  # where nobody reads, the daemon thread ends with the process
 
     def _run(self) -> None:
         while True:
-            lines, ended = self._take()
-            with self._lock:
-                dropped, self._dropped = self._dropped, 0
-            if dropped:
-                lines.append(f'{{"event": "log lines were dropped: their reader is too slow", "count": {dropped}}}')
-            if lines and not self._put("\n".join(lines) + "\n"):
-                return
-            if ended:
+            self._wake.wait()
+            closing = self._closing.wait(_GATHER_SECONDS)
+            self._wake.clear()
+            while lines := self._take():
+                if not self._put("\n".join(lines) + "\n"):
+                    return
+            if closing:
                 return
 
-    def _take(self) -> tuple[list[str], bool]:
-        lines: list[str] = []
-        line = self._lines.get()
-        while line is not None:
-            lines.append(line)
-            if len(lines) >= _MOST_AT_ONCE or self._lines.empty():
-                return lines, False
-            line = self._lines.get()
-        return lines, True
+    def _take(self) -> list[str]:
+        lines = [self._lines.popleft() for _ in range(min(len(self._lines), _MOST_AT_ONCE))]
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.append(f'{{"event": "log lines were dropped: their reader is too slow", "count": {dropped}}}')
+        return lines
 
     def _put(self, text: str) -> bool:
         try:
