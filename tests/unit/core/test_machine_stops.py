@@ -366,6 +366,16 @@ def test_a_stored_cancel_of_a_run_is_posted_until_it_is_applied_and_again_with_f
     assert (stop("runs", force=True), stop("starts", force=True)) == step.effects
 
 
+def test_tasks_that_are_stopped_with_their_run_are_not_asked_one_by_one() -> None:
+    run = under_way()
+    forced = run.ask(force=True)
+
+    run(*stored_requests(run.progress))
+
+    assert [forced, forced] == [run.task(each).stop_request for each in ("runs", "starts")]
+    assert 1 == len(stored_requests(run.progress))
+
+
 def test_a_run_that_has_ended_has_no_requests_to_apply() -> None:
     run = one_task(exited("runs"))
     run.ask()
