@@ -268,7 +268,7 @@ def _api(base: _Base) -> Composite:
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, results_limit=limit),
         SystemHandlers(system=System(info=_info(base))),
-        TaskRunHandlers(task_runs=TaskRuns(database=database, logs=base.logs), results_limit=limit),
+        TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
     )
 
 

@@ -114,4 +114,4 @@ class RunProgress:
 
 def _queued(unit: Unit, key: RunKey) -> QueuedRun:
     run = unit.runs.get_run(key)
-    return QueuedRun(key=key, parallelism=unit.pipelines.get_config(key.of_pipeline, run.version).parallelism)
+    return QueuedRun(key=key, parallelism=unit.pipelines.get_parallelism(key.of_pipeline, run.version))

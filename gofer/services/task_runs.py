@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from gofer.bus import Bus, Lagged, Subscription
 from gofer.core.access import Caller
-from gofer.core.errors import FailedPrecondition, InvalidInput
-from gofer.core.events import TaskRunCancelRequested
+from gofer.core.errors import FailedPrecondition, InvalidInput, NotFound, ShuttingDown
+from gofer.core.events import Envelope, RunAdmitted, RunCompleted, RunEvent, TaskRunCancelRequested
 from gofer.core.ids import RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
 from gofer.core.run import Run, RunState, StopRequest, TaskRun, TaskState, Variable
@@ -44,9 +45,10 @@ class LogQuery:
 class TaskRuns:
     """The use cases of task runs. Every method raises `NotFound` for what does not exist."""
 
-    def __init__(self, *, database: Database[Unit], logs: LogStore) -> None:
+    def __init__(self, *, database: Database[Unit], bus: Bus[Envelope], logs: LogStore) -> None:
         """Read logs from the given store."""
         self._database = database
+        self._bus = bus
         self._logs = logs
 
     async def get(self, caller: Caller, target: Target) -> TaskRunView:
@@ -109,12 +111,13 @@ class TaskRuns:
     async def logs(self, caller: Caller, target: Target, query: LogQuery) -> AsyncGenerator[LogBlock, None]:
         """Give the log as the container wrote it, to the end of the task run where it is followed.
 
-        A task run that never starts has none. Close the iterator to leave early.
+        A follower of a run that is still queued waits for it. A task run that never starts has an empty log. Close the
+        iterator to leave early.
         """
-        if query.offset_bytes < 0 or query.tail_lines < 0:
-            message = "offset_bytes and tail_lines may not be negative"
-            raise InvalidInput(message)
+        _check_query(query)
         key = await self._database.read(lambda unit: _task_run_key(unit, caller, target))
+        if not await self._is_admitted(key, wait=query.follow):
+            return
         # Registered before its state is read: an end that is committed in between is told, never missed.
         with self._logs.following(key) as follower:
             found = await self._database.read(lambda unit: unit.runs.get_task_run(key))
@@ -127,6 +130,46 @@ class TaskRuns:
             async with aclosing(follower.blocks(offset_bytes=begin)) as blocks:
                 async for block in blocks:
                     yield block
+
+    async def _is_admitted(self, key: TaskRunKey, *, wait: bool) -> bool:
+        """Tell whether the run has task runs, once it has left the queue; it may have been cancelled there."""
+        with self._bus.subscribe(RunAdmitted, RunCompleted) as changes:
+            while True:
+                admitted = await self._database.read(lambda unit: _has_left_queue(unit, key))
+                if admitted is not None or not wait:
+                    return bool(admitted)
+                await _next_of_run(changes, key.of_run)
+
+
+def _has_left_queue(unit: Unit, key: TaskRunKey) -> bool | None:
+    """Tell whether the run was admitted; None while it is queued. Raises `NotFound` for a run or task that is none."""
+    run = unit.runs.get_run(key.of_run)
+    if run.admitted_at is not None:
+        return True
+    if key.task not in _tasks(unit, run):
+        raise NotFound(f"run {key.of_run} has no task {key.task!r}", run=str(key.of_run), task=key.task)
+    return False if run.state.is_terminal else None
+
+
+async def _next_of_run(changes: Subscription[Envelope], key: RunKey) -> None:
+    """Wait until something was told of the run, or may have been."""
+    try:
+        async for envelope in changes:
+            event = envelope.event
+            if isinstance(event, RunEvent) and key == RunKey(
+                namespace=event.namespace_id, pipeline=event.pipeline_id, run=event.run_id
+            ):
+                return
+    except Lagged:
+        return
+    raise ShuttingDown("the server is going away; go on where the log ended")
+
+
+def _check_query(query: LogQuery) -> None:
+    if query.offset_bytes < 0 or query.tail_lines < 0:
+        raise InvalidInput("offset_bytes and tail_lines may not be negative")
+    if query.offset_bytes and query.tail_lines:
+        raise InvalidInput("offset_bytes and tail_lines exclude each other: give one of them")
 
 
 def _check_kept(task_run: TaskRun) -> None:

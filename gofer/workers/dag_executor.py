@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gofer.bus import Bus, Lagged
+from gofer.bus import Bus, Lagged, Subscription
 from gofer.core.errors import ShuttingDown
 from gofer.core.events import Envelope, RunCancelRequested, TaskRunCancelRequested
 from gofer.core.ids import RunKey
@@ -69,15 +69,18 @@ class DagExecutor:
     async def _forward(self, ready: Callable[[], None]) -> None:
         with self._bus.subscribe(RunCancelRequested, TaskRunCancelRequested) as requests:
             ready()
-            while True:
-                try:
-                    async for envelope in requests:
-                        self._poke(envelope)
-                except Lagged:
-                    for actor in self._actors.values():
-                        actor.poke()
-                else:
-                    return
+            while not await self._hear(requests):
+                for actor in self._actors.values():
+                    actor.poke()
+
+    async def _hear(self, requests: Subscription[Envelope]) -> bool:
+        """Pass requests on; True at the end of the bus, False where some of them were dropped."""
+        try:
+            async for envelope in requests:
+                self._poke(envelope)
+        except Lagged:
+            return False
+        return True
 
     def _poke(self, envelope: Envelope) -> None:
         event = envelope.event

@@ -49,16 +49,15 @@ async def test_a_stop_leaves_the_task_running_and_the_next_start_follows_it(tmp_
 
 @pytest.mark.timeout(60)
 async def test_a_stop_ends_streams_with_unavailable_within_its_time(tmp_path: Path) -> None:
-    async with server(tmp_path, "process") as stopped:
-        client = GoferClient(stopped.host, patience=Patience(reconnect_for=timedelta()))
-        async with client, aclosing(client.events.list(follow=True)) as events:
-            await anext(events)
-            async with asyncio.timeout(5):
-                ending = asyncio.create_task(stopped.terminate())
-                with pytest.raises(Unavailable):
-                    async for _ in events:
-                        pass
-                assert await ending == 0
+    patience = Patience(reconnect_for=timedelta())
+    async with server(tmp_path, "process") as stopped, GoferClient(stopped.host, patience=patience) as client:
+        events = client.events.list(follow=True)
+        await anext(events)
+        stopped.process.terminate()
+        with pytest.raises(Unavailable):
+            [event async for event in events]
+        async with asyncio.timeout(5):
+            assert await stopped.dead() == 0
 
 
 @pytest.mark.timeout(60)

@@ -52,7 +52,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.runs = Runs(database=self.database, ingress_open=True)
-        self.task_runs = TaskRuns(database=self.database, logs=self.logs)
+        self.task_runs = TaskRuns(database=self.database, bus=self.bus, logs=self.logs)
         self.progress = RunProgress(database=self.database, engine="memory")
 
     async def engine_of(self, name: str) -> SchedulerEngine:

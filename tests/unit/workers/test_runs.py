@@ -1,5 +1,6 @@
 """Whole runs through the scheduler, the executor, the actors and the supervisors."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,30 @@ async def test_a_full_pipeline_queues_its_runs_in_their_order(world: World) -> N
     runs = await world.until_over(first, second)
 
     assert [run.state for run in runs] == [RunState.CANCELLED, RunState.SUCCEEDED]
+
+
+async def test_a_follower_of_a_queued_run_waits_for_its_log(world: World) -> None:
+    await world.register(container("hold", hold="true", log="here"), parallelism=1)
+    first = await world.start_run()
+    second = await world.start_run(GOFER_MEMORY_HOLD="false")
+    async with asyncio.TaskGroup() as group:
+        log = group.create_task(world.log(second, "hold"), name="follower")
+        await world.cancel(first)
+
+    assert log.result() == b"here\n"
+
+
+async def test_a_follower_of_a_run_that_is_cancelled_in_the_queue_ends(world: World) -> None:
+    await world.register(container("hold", hold="true"), parallelism=1)
+    first = await world.start_run()
+    second = await world.start_run()
+    async with asyncio.TaskGroup() as group:
+        log = group.create_task(world.log(second, "hold"), name="follower")
+        await world.cancel(second)
+
+    assert log.result() == b""
+    await world.cancel(first)
+    await world.until_over(first)
 
 
 async def test_a_queued_run_is_cancelled_at_once(world: World) -> None:
