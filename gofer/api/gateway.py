@@ -3,8 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -120,21 +119,19 @@ class Gateway:
         scope = asyncio.timeout(None)
         try:
             async with scope:
-                with self._counted(scope, rpc):
-                    caller = await self._identify(call)
-                    structlog.contextvars.bind_contextvars(caller=caller.name)
-                    with calling(caller):
-                        await Exchange(stream, rpc, max_message_bytes=self._max_message_bytes).answer()
+                await self._admit(scope, rpc, stream, call)
         except TimeoutError:
             if scope.expired():
                 raise ShuttingDown("the server is stopping: try again later") from None
             raise
 
-    @contextmanager
-    def _counted(self, scope: asyncio.Timeout, rpc: Rpc) -> Iterator[None]:
+    async def _admit(self, scope: asyncio.Timeout, rpc: Rpc, stream: Stream[object, object], call: Call) -> None:
         self._calls[scope] = rpc
         try:
-            yield
+            caller = await self._identify(call)
+            structlog.contextvars.bind_contextvars(caller=caller.name)
+            with calling(caller):
+                await Exchange(stream, rpc, max_message_bytes=self._max_message_bytes).answer()
         finally:
             del self._calls[scope]
             if not self._calls:

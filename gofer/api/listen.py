@@ -49,20 +49,24 @@ async def _places(address: Address) -> list[_Place]:
 def _bind_all(places: Sequence[_Place], port: int) -> list[socket.socket]:
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
-        absent: OSError | None = None
         for family, host in places:
-            try:
-                sockets.append(stack.enter_context(_bind(family, host, port)))
-            except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise
-                absent = error
-                continue
-            port = sockets[0].getsockname()[1]
-        if absent is not None and not sockets:
-            raise absent
+            listener = _bind_if_present(family, host, port)
+            if listener is not None:
+                sockets.append(stack.enter_context(listener))
+                port = listener.getsockname()[1]
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
         stack.pop_all()
         return sockets
+
+
+def _bind_if_present(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
+    try:
+        return _bind(family, host, port)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
 
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

@@ -25,6 +25,7 @@ from gofer_sdk._proto.proto import (
     GetPipelineResponse,
     GetTaskRunLogsRequest,
     GetTaskRunLogsResponse,
+    GoferStub,
     ListTokensRequest,
     Pipeline,
     PipelineMetadata,
@@ -305,11 +306,14 @@ async def test_a_deadline_ends_the_call_and_its_handler(tmp_path: Path) -> None:
     endless = Endless()
     stream = BytesIO()
 
+    async def read(stub: GoferStub) -> None:
+        async for _ in stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=0.2):
+            pass
+
     with set_up_logging(Settings(), stream=stream):
         async with served(tmp_path, Scripted(logs=endless.logs)) as it:
             with pytest.raises((GRPCError, TimeoutError)):
-                async for _ in it.stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=0.2):
-                    pass
+                await read(it.stub)
             await endless.closed.wait()
 
     (line,) = [json.loads(each) for each in stream.getvalue().splitlines() if b'"call"' in each]

@@ -118,17 +118,20 @@ async def test_a_reader_that_is_cancelled_again_and_again_misses_nothing() -> No
     rng = random.Random(7)
     got: list[int] = []
 
+    async def read_and_leave(subscription: Subscription[Envelope], number: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(anext(subscription), name="reader")
+            await asyncio.sleep(0)
+            bus.publish([envelope(number)])
+            for _ in range(rng.randrange(3)):
+                await asyncio.sleep(0)
+            reader.cancel()
+        if not reader.cancelled():
+            got.append(reader.result().id)
+
     with bus.subscribe(Happened) as subscription:
         for number in range(300):
-            async with asyncio.TaskGroup() as group:
-                reader = group.create_task(anext(subscription), name="reader")
-                await asyncio.sleep(0)
-                bus.publish([envelope(number)])
-                for _ in range(rng.randrange(3)):
-                    await asyncio.sleep(0)
-                reader.cancel()
-            if not reader.cancelled():
-                got.append(reader.result().id)
+            await read_and_leave(subscription, number)
         got.extend(await rest(subscription))
 
     assert list(range(300)) == got
