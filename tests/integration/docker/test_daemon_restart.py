@@ -26,8 +26,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(120),
     pytest.mark.skipif(
-        os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("containerd"),
-        reason="only root can start a Docker daemon of the test's own, and needs dockerd and containerd for it",
+        os.geteuid() != 0 or not all(shutil.which(each) for each in ("dockerd", "containerd", "unshare")),
+        reason="only root can start a Docker daemon of the test's own, with dockerd, containerd and unshare",
     ),
 ]
 
@@ -42,7 +42,10 @@ async def run(*command: str) -> None:
 
 @dataclass(slots=True)
 class OwnDaemon:
-    """dockerd with live-restore, and a containerd of its own, without which it could not come back."""
+    """dockerd with live-restore, and a containerd of its own, without which it could not come back.
+
+    It has a network of its own too: a dockerd without a bridge removes the one that it finds, which is the machine's.
+    """
 
     folder: Path
     containerd: asyncio.subprocess.Process | None = None
@@ -72,7 +75,17 @@ class OwnDaemon:
         pid_file = self.folder / "docker.pid"
         pid_file.unlink(missing_ok=True)
         self.dockerd = await self._spawn(
-            *("dockerd", "-H", self.url, "--containerd", f"{self.folder}/c.sock", "--pidfile", str(pid_file)),
+            *(
+                "unshare",
+                "--net",
+                "dockerd",
+                "-H",
+                self.url,
+                "--containerd",
+                f"{self.folder}/c.sock",
+                "--pidfile",
+                str(pid_file),
+            ),
             *("--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec"),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"),
         )
