@@ -5,6 +5,7 @@ close connections, which grpclib leaves open and served after its `close`.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -131,7 +132,10 @@ class TrackingServer(Server):
             for connection in tuple(self._connections):
                 connection.abort()
             await self._all_left()
-        await self.wait_closed()
+        # From Python 3.12 on this waits also for clients that never finished their TLS handshake.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace.total_seconds()):
+                await self.wait_closed()
 
     async def _all_answered(self, grace: timedelta) -> None:
         # A call is over for its handler a little before its status is on the way to the client.

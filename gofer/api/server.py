@@ -16,7 +16,7 @@ from gofer_sdk.codec import WireCodec
 
 _log = structlog.get_logger(__name__)
 
-GOODBYE: Final = timedelta(seconds=1)
+GOODBYE: Final = timedelta(seconds=0.5)
 """How long clients may take to answer the end of their connection."""
 
 
@@ -24,7 +24,7 @@ class ApiServer:
     """A worker that serves a gateway on an address.
 
     Ready means that it listens. A stop refuses new calls, ends streams, lets other calls finish for `drain_grace`, and
-    closes the connections; it takes at most four seconds longer than that.
+    closes the connections; it takes at most three seconds longer than that.
     """
 
     name: Final = "api server"

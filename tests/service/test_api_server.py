@@ -145,6 +145,23 @@ async def test_a_stop_closes_idle_connections_even_of_clients_that_say_nothing(t
     assert await raw_reader.read() == b""
 
 
+async def test_a_client_that_does_not_answer_the_goodbye_of_tls_holds_nobody_up(tmp_path: Path) -> None:
+    server = make_server(make_gateway(), tmp_path)
+    context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    context.set_alpn_protocols(["h2"])
+
+    def connect() -> ssl.SSLSocket:
+        return context.wrap_socket(socket.create_connection(("localhost", server.port)), server_hostname="localhost")
+
+    async with running(server, grace=GRACE):
+        silent = await asyncio.to_thread(connect)
+        began = time.monotonic()
+    took = time.monotonic() - began
+
+    silent.close()
+    assert took < 5
+
+
 # ---------------------------------------------------------------- listening
 
 

@@ -10,6 +10,7 @@ import pytest
 from grpclib.client import Stream
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import StreamClosedError
 
 from gofer.api.caller import Call, current_caller, trust_this_machine
 from gofer.api.exchange import encoded_replies, encoded_reply
@@ -87,6 +88,8 @@ async def test_large_messages_pass_whole_in_both_directions(echoing: Served) -> 
         (InvalidInput("two faults", faults=("the 1st", "the 2nd")), Status.INVALID_ARGUMENT, "the 1st; the 2nd"),
         (PipelineDisabled("x is disabled"), Status.FAILED_PRECONDITION, "x is disabled"),
         (GRPCError(Status.ABORTED, "as it is"), Status.ABORTED, "as it is"),
+        (StreamTerminatedError("reset"), Status.CANCELLED, "the client has gone"),
+        (StreamClosedError(1), Status.CANCELLED, "the client has gone"),
     ],
 )
 async def test_errors_reach_the_client_by_the_table(
