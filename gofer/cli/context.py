@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from gofer.cli.output import Output
 from gofer.config.client_settings import ClientFlags, ClientSettings, config_path_to_write, load_client_settings
 from gofer.core.errors import InvalidInput
+
+_WORTH_TELLING: Final = timedelta(milliseconds=500)
 
 if TYPE_CHECKING:
     from gofer_sdk.client import GoferClient
@@ -62,8 +64,15 @@ class CliContext:
         except ValueError as error:
             raise InvalidInput(str(error)) from error
 
+    @cached_property
+    def _told(self) -> set[str]:
+        return set()
+
     def _tell_retry(self, failure: "CallFailed", delay: timedelta) -> None:
-        self.output.hint(f"{failure.message}; trying again in {delay.total_seconds():.1f} s")
+        # Several streams fail at once, and short waits are over before they are read.
+        if delay >= _WORTH_TELLING and failure.message not in self._told:
+            self._told.add(failure.message)
+            self.output.hint(f"{failure.message}; trying again for a while")
 
 
 def cli_of(ctx: typer.Context) -> CliContext:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from gofer import __version__
 from gofer.cli.arguments import GLOBAL_SWITCHES, GLOBAL_VALUES, flag_of
@@ -13,6 +14,7 @@ from gofer.cli.commands.completion import completion
 from gofer.cli.commands.options import group
 from gofer.cli.commands.up import up
 from gofer.cli.context import CliContext
+from gofer.cli.parameters import plain_command
 from gofer.config.client_settings import ClientFlags
 
 _HELP = """Run containers as graphs, written as programs.
@@ -24,8 +26,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no permission, 5 se
 """
 
 
-def build() -> typer.Typer:
-    """Return the whole command line."""
+def build() -> TyperCommand | TyperGroup:
+    """Return the whole command line; calling it runs a command and ends the process."""
     app = group(_HELP)
     app.callback()(_root)
     app.command()(up)
@@ -36,7 +38,7 @@ def build() -> typer.Typer:
     app.add_typer(namespace.app, name="namespace")
     app.add_typer(service.app, name="service")
     app.command()(completion)
-    return app
+    return plain_command(app)
 
 
 def _root(ctx: typer.Context, **flags: str | bool | None) -> None:

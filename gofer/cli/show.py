@@ -40,13 +40,17 @@ def show_run(output: Output, run: "proto.Run", task_runs: "Sequence[proto.TaskRu
 
 def show_task_runs(output: Output, task_runs: "Sequence[proto.TaskRun]", *, now: datetime) -> None:
     """Print task runs as a table, with the graph of their tasks drawn before them where it fits."""
-    found = {task_run.id: task_run for task_run in sorted(task_runs, key=_by_start)}
+    # By their ids, so that a run looks the same each time while it goes on.
+    found = {task_run.id: task_run for task_run in sorted(task_runs, key=lambda task_run: task_run.id)}
     needs = {name: needs_of(task_run.task) for name, task_run in found.items()}
+    lines, is_drawn = lines_of(output, {name: tuple(needed) for name, needed in needs.items()})
     rows: list[list[Cell | str]] = []
-    for name, line in lines_of(output, {name: tuple(needed) for name, needed in needs.items()}).items():
+    reasons: dict[str, str] = {}
+    for name, line in lines.items():
         task_run = found[name]
         state = state_of_task_run(task_run)
-        reason = task_run.status_reason.description if task_run.status_reason else ""
+        if task_run.status_reason and task_run.status_reason.description:
+            reasons[name] = task_run.status_reason.description
         rows.append(
             [
                 Cell(f"{line}{_sign(output, state)} {name}", look_of(state).style),
@@ -54,20 +58,28 @@ def show_task_runs(output: Output, task_runs: "Sequence[proto.TaskRun]", *, now:
                 moment(task_run.started, now=now, detail=output.detail),
                 span(task_run.started, task_run.ended, now=now),
                 exit_code_of(task_run),
-                words_of_needs(needs[name]),
-                reason,
+                words_of_needs(needs[name], all_of_them=not is_drawn),
             ]
         )
-    _print(output, ("Task", "State", "Started", "Duration", "Exit", "Needs", "Reason"), rows)
+    _print(output, ("Task", "State", "Started", "Duration", "Exit", "Needs"), rows)
+    if reasons:
+        # Below, where a line has room for them.
+        output.line()
+        output.fields(list(reasons.items()))
 
 
 def show_tasks(output: Output, tasks: "Mapping[str, proto.Task]") -> None:
     """Print the tasks of a version as a table, with their graph drawn before them where it fits."""
     needs = {name: needs_of(tasks[name]) for name in sorted(tasks)}
-    lines = lines_of(output, {name: tuple(needed) for name, needed in needs.items()})
+    lines, is_drawn = lines_of(output, {name: tuple(needed) for name, needed in needs.items()})
     bullet = "*" if output.is_ascii else "●"
     rows: list[list[Cell | str]] = [
-        [f"{line}{bullet} {name}", tasks[name].image, words_of_needs(needs[name]), tasks[name].description]
+        [
+            f"{line}{bullet} {name}",
+            tasks[name].image,
+            words_of_needs(needs[name], all_of_them=not is_drawn),
+            tasks[name].description,
+        ]
         for name, line in lines.items()
     ]
     _print(output, ("Task", "Image", "Needs", "Description"), rows)
@@ -78,18 +90,20 @@ def needs_of(task: "proto.Task | None") -> dict[str, str]:
     return {parent: (status.name or "").lower() for parent, status in task.depends_on.items()} if task else {}
 
 
-def words_of_needs(needs: Mapping[str, str]) -> str:
-    """Say what a task waits for; success goes without saying."""
+def words_of_needs(needs: Mapping[str, str], *, all_of_them: bool = True) -> str:
+    """Say what a task waits for; success goes without saying, and beside a drawing so does its parent."""
     return ", ".join(
-        parent if status == "success" else f"{parent} ({status})" for parent, status in sorted(needs.items())
+        parent if status == "success" else f"{parent} ({status})"
+        for parent, status in sorted(needs.items())
+        if all_of_them or status != "success"
     )
 
 
-def lines_of(output: Output, parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return what stands before each task, in the order to list them; nothing but that order where it is too wide."""
+def lines_of(output: Output, parents: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], bool]:
+    """Return what stands before each task, in the order to list them, and whether that is a drawing and not nothing."""
     columns = min(output.width // _COLUMN_SHARE, _MAX_COLUMNS)
     lines = draw(parents, max_columns=columns, ascii_only=output.is_ascii)
-    return lines if lines is not None else dict.fromkeys(ordered(parents), "")
+    return (lines, True) if lines is not None else (dict.fromkeys(ordered(parents), ""), False)
 
 
 def _print(output: Output, headers: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
@@ -101,10 +115,6 @@ def _print(output: Output, headers: Sequence[str], rows: Sequence[Sequence[Cell 
         or any((cell.text if isinstance(cell, Cell) else cell).strip() for cell in (row[column] for row in rows))
     ]
     output.table([headers[column] for column in kept], [[row[column] for column in kept] for row in rows])
-
-
-def _by_start(task_run: "proto.TaskRun") -> tuple[bool, int, int, str]:
-    return (not task_run.started, task_run.started, task_run.created, task_run.id)
 
 
 def _sign(output: Output, state: str) -> str:

@@ -71,13 +71,33 @@ def render_table(headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], *
 
 
 def render_fields(rows: Sequence[tuple[str, Cell | str]], *, width: int, color: bool) -> list[str]:
-    """Return a line for each name and value, the values below each other."""
+    """Return names and values, the values below each other, and going on in further lines where one is too narrow."""
     widest = max((width_of(name) for name, _ in rows), default=0)
     room = max(width - widest - len(_GAP), _MIN_COLUMN)
-    return [
-        _line([Cell(name, Style.DIM), _cell_of(value)], [widest, room], color=color) if _cell_of(value).text else name
-        for name, value in rows
-    ]
+    lines: list[str] = []
+    for name, value in rows:
+        cell = _cell_of(value)
+        for number, part in enumerate(wrapped(cell.text, room)):
+            heading = Cell(plain(name) if number == 0 else "", Style.DIM)
+            lines.append(_line([heading, Cell(part, cell.style)], [widest, room], color=color))
+    return lines
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the text in lines of at most `width`, broken between words where that is possible."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if width_of(joined) <= width:
+            lines[-1] = joined
+            continue
+        rest = word
+        while width_of(rest) > width:
+            part = cut(rest, width + 1).removesuffix(_CUT)[:width]
+            lines.append(part)
+            rest = rest[len(part) :]
+        lines.append(rest)
+    return [line for line in lines if line] or [""]
 
 
 def _narrow(widths: list[int], headers: Sequence[str], width: int) -> None:

@@ -1,27 +1,22 @@
 """`gofer completion`: the script that teaches a shell to complete Gofer's commands."""
 
 import os
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-
-class Shell(StrEnum):
-    """The shells that can be taught."""
-
-    BASH = "bash"
-    ZSH = "zsh"
-    FISH = "fish"
-    POWERSHELL = "powershell"
+_SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 
 
 def completion(
-    ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="For which shell.")] = Shell.BASH
+    ctx: typer.Context,
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"One of {', '.join(_SHELLS)}.")] = "bash",
 ) -> None:
-    """Print the completion script of a shell: eval "$(gofer completion bash)"."""
+    """Print the completion script of a shell; for bash: eval "$(gofer completion bash)"."""
+    if shell not in _SHELLS:
+        raise typer.BadParameter(f"{shell!r} is not known: use {', '.join(_SHELLS)}")
     root = ctx.find_root()
     program = root.info_name or "gofer"
     # How a shell itself asks for it; the answer is printed, and ends the process.
-    os.environ[f"_{program.upper()}_COMPLETE"] = f"source_{shell.value}"
+    os.environ[f"_{program.upper()}_COMPLETE"] = f"source_{shell}"
     root.command.main(args=[], prog_name=program)

@@ -4,6 +4,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gofer.cli.parameters import HELP_OPTIONS
+
 
 def group(help_text: str) -> typer.Typer:
     """Return an empty group of commands; without Rich, whose import would cost as much as the rest of a call."""
@@ -12,7 +14,7 @@ def group(help_text: str) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": list(HELP_OPTIONS)},
     )
 
 

@@ -148,11 +148,20 @@ async def cancel_all(
 
 
 async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
+    import asyncio
+
     from gofer.cli.follow import follow
     from gofer.cli.view import view_for
 
-    async with view_for(cli.output) as view:
-        ended = await follow(client, run, view=view)
+    try:
+        async with view_for(cli.output) as view:
+            ended = await follow(client, run, view=view)
+    except asyncio.CancelledError:
+        cli.output.hint(
+            f"the run goes on; look on again: gofer run follow {run.pipeline} {run.id}; "
+            f"stop it: gofer run cancel {run.pipeline} {run.id}"
+        )
+        raise
     await _end_as(cli, client, ended)
 
 
