@@ -1,7 +1,7 @@
 """The process engine: tasks are processes of this machine, without a daemon, without images, without isolation.
 
-Each attempt has a folder (`process_folder`) that holds all its state, and a shim (`process_shim`) that starts it, so
-that both outlive this server. A task runs in a working folder of its own, which is its HOME too, with the environment
+Each attempt has a folder that holds all its state, and a shim that starts it (see `gofer.engines.process`), so that
+both outlive this server. A task runs in a working folder of its own, which is its HOME too, with the environment
 that it was given and a PATH; both streams come as one. It ends when its first process ends: what that leaves behind in
 its process group is killed. Only what makes itself a session or a group of its own escapes, as nothing isolates.
 
@@ -24,6 +24,22 @@ from gofer.config.settings import ProcessSettings
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput, NotFound
 from gofer.core.ids import AttemptId, InstanceId
 from gofer.core.output import LogChunk, LogCursor
+from gofer.engines.process.folder import (
+    KILLED,
+    AttemptFolder,
+    Seen,
+    attempt_of,
+    clear_leftovers,
+    folder_name,
+    list_attempts,
+    make_folder,
+)
+from gofer.engines.process.group import BootId, read_boot_id
+from gofer.engines.process.inotify import FileChanges
+from gofer.engines.process.shim import Launched, Tools, launch
+from gofer.engines.process.spool import SpoolReader
+from gofer.engines.process.threads import Threads
+from gofer.engines.process.watch import Watch
 from gofer.engines.protocols import (
     Capabilities,
     ContainerHandle,
@@ -36,22 +52,6 @@ from gofer.engines.protocols import (
     Owned,
     PullProgress,
 )
-from gofer.engines.scheduler.inotify import FileChanges
-from gofer.engines.scheduler.process_folder import (
-    KILLED,
-    AttemptFolder,
-    Seen,
-    attempt_of,
-    clear_leftovers,
-    folder_name,
-    list_attempts,
-    make_folder,
-)
-from gofer.engines.scheduler.process_group import BootId, read_boot_id
-from gofer.engines.scheduler.process_shim import Launched, Tools, launch
-from gofer.engines.scheduler.process_spool import SpoolReader
-from gofer.engines.scheduler.process_threads import Threads
-from gofer.engines.scheduler.process_watch import Watch
 from gofer.files import ensure_private_folder
 
 

@@ -1,6 +1,7 @@
-"""A server that is killed: forks, on each line that it reads, one that launches that attempt; told its pid.
+"""A server that is killed: forks, on each line that it reads, one that launches that attempt.
 
-Run as a program. The fork costs nothing, so that a test can kill many of them.
+It writes the pid, each step that is done, and `dead` when that process is gone. Run as a program; the fork costs
+nothing, so that a test can kill many of them.
 """
 
 import asyncio
@@ -10,15 +11,26 @@ from pathlib import Path
 
 from tests.unit.engines.processes import attempt, engine_in, spec_of
 
+STEPS = ("began", "created", "started", "ended", "removed")
+
 
 async def launch(folder: Path, run: int) -> None:
     async with engine_in(folder) as engine:
+        say("began")
         spec = spec_of("sh", "-c", "echo ran; exit 7", of=attempt(run))
         handle = await engine.create(spec)
+        say("created")
         await engine.start(handle)
+        say("started")
         await engine.wait(handle)
-        if run % 2:
-            await engine.remove(handle)
+        say("ended")
+        await engine.remove(handle)
+        say("removed")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -26,11 +38,11 @@ def main() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
+            say(str(os.getpid()))
             asyncio.run(launch(folder, int(line)))
             os._exit(0)
-        sys.stdout.write(f"{pid}\n")
-        sys.stdout.flush()
         os.waitpid(pid, 0)
+        say("dead")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import pytest
 from gofer.config.settings import ProcessSettings
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput
 from gofer.core.ids import InstanceId
+from gofer.engines.process.group import parse_shim, read_boot_id
 from gofer.engines.protocols import ContainerState
 from gofer.engines.registry import EngineRegistry
 from gofer.engines.scheduler.process import ProcessEngine, create
-from gofer.engines.scheduler.process_group import parse_shim, read_boot_id
 from tests.unit.engines.processes import (
     HERE,
     attempt,

@@ -93,26 +93,37 @@ async def test_an_end_is_told_to_whoever_registered_before_it(store: LogStore) -
 async def test_many_followers_read_at_their_own_pace(store: LogStore) -> None:
     lines = [b"line %d\n" % number for number in range(3000)]
 
-    async def read(follower: LogFollower, pause: int) -> bytes:
-        parts = []
-        async with aclosing(follower.blocks()) as blocks:
-            async for block in blocks:
-                parts.append(block.data)
-                for _ in range(pause):
-                    await asyncio.sleep(0)
-        return b"".join(parts)
-
     async with asyncio.TaskGroup() as group:
         with store.following(KEY) as one, store.following(KEY) as other, store.following(KEY) as slow:
-            readers = [group.create_task(read(each, pause)) for each, pause in ((one, 0), (other, 3), (slow, 50))]
-            async with store.writer(KEY) as writer:
-                for line in lines:
-                    await writer.append(out(line))
-                    await asyncio.sleep(0)
+            readers = [
+                group.create_task(read_slowly(each, pause)) for each, pause in ((one, 0), (other, 3), (slow, 50))
+            ]
+            await write_slowly(store, lines)
             store.end(KEY)
             await asyncio.wait(readers)
 
     assert [reader.result() == b"".join(lines) for reader in readers] == [True, True, True]
+
+
+async def read_slowly(follower: LogFollower, pause: int) -> bytes:
+    parts = []
+    async with aclosing(follower.blocks()) as blocks:
+        async for block in blocks:
+            parts.append(block.data)
+            await pass_turns(pause)
+    return b"".join(parts)
+
+
+async def write_slowly(store: LogStore, lines: list[bytes]) -> None:
+    async with store.writer(KEY) as writer:
+        for line in lines:
+            await writer.append(out(line))
+            await pass_turns(1)
+
+
+async def pass_turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_a_reader_that_stands_still_holds_the_writer_up_for_nothing(store: LogStore) -> None:

@@ -1,0 +1,53 @@
+"""Blocking work off the event loop, with nothing lost when its caller goes away."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from gofer.core.errors import EngineUnavailable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_THREADS: Final = 8
+
+
+class Threads:
+    """The process engine's own threads: a slow disk elsewhere doesn't hold it up. Errors of the disk come in words."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gofer-process")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Give what the work gives. A cancelled caller's work may still be done; its result is dropped."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _translated(work))
+
+    async def run_to_end(self, work: Callable[[], T], then: Callable[[T], R]) -> R:
+        """Give what `then` makes of the work's result; it runs on the event loop, also when the caller has gone."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[R] = loop.create_future()
+
+        def pass_on(done: asyncio.Future[T]) -> None:
+            error = done.exception()
+            if error is None:
+                outcome.set_result(then(done.result()))
+            else:
+                outcome.set_exception(error)
+
+        loop.run_in_executor(self._pool, _translated(work)).add_done_callback(pass_on)
+        return await asyncio.shield(outcome)
+
+    async def close(self) -> None:
+        """Take no more work and wait for what is under way."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+
+def _translated(work: Callable[[], T]) -> Callable[[], T]:
+    def run() -> T:
+        try:
+            return work()
+        except OSError as error:
+            raise EngineUnavailable(f"the process engine can't use its files: {error}") from error
+
+    return run
