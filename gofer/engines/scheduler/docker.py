@@ -1,8 +1,8 @@
 """The docker engine: tasks are containers of a Docker daemon, which outlive this process.
 
-The daemon is the truth: containers are found by their labels, and nothing has to be remembered over a restart. Two
-things are remembered while this process lives: which containers it made and has not started (that saves questions), and
-which it removed because they were stopped before they were started.
+The daemon is the truth: containers are found by their labels, and nothing has to be remembered over a restart. While
+this process lives it remembers which containers it removed because they were stopped before they were started; and,
+only to save questions, which it made and has not started, and how those ended whose output it gave to the end.
 """
 
 import asyncio
@@ -78,6 +78,7 @@ class DockerEngine:
         self._creating: WeakValueDictionary[AttemptId, asyncio.Lock] = WeakValueDictionary()
         self._starting: WeakValueDictionary[ContainerHandle, asyncio.Lock] = WeakValueDictionary()
         self._outputs: set[Output] = set()
+        self._ends: dict[ContainerHandle, ContainerStatus] = {}  # seen at the end of an output, for who waits next
 
     async def __aenter__(self) -> Self:
         """Connect. Raises `EngineUnavailable`; `FailedPrecondition` where the daemon is too old."""
@@ -162,11 +163,13 @@ class DockerEngine:
                 yield chunks
         finally:
             self._outputs.discard(output)
+        if output.end is not None:
+            self._ends[handle] = output.end
 
     async def wait(self, handle: ContainerHandle) -> ExitResult:
         """Wait for the end. `FailedPrecondition` where it was never started."""
         while True:
-            status = await self._status(handle)
+            status = self._ends.get(handle) or await self._status(handle)
             if status.state is ContainerState.CREATED:
                 raise FailedPrecondition(f"the container {handle} is not started", handle=handle)
             if status.exit_code is not None:
@@ -199,6 +202,7 @@ class DockerEngine:
     async def remove(self, handle: ContainerHandle) -> None:
         """Remove the container, its anonymous volumes and its log. Raises `FailedPrecondition` where it isn't ours."""
         self._fresh.discard(handle)
+        self._ends.pop(handle, None)
         if handle in self._void:
             del self._void[handle]
             return
@@ -309,7 +313,7 @@ class _Connected:
     def __init__(self, client: DockerClient, settings: DockerSettings, *, has_init: bool, cores: int) -> None:
         self.client = client
         self.images = Images(client, timeout=settings.pull_timeout)
-        self.maker = Maker(client, settings, has_init=has_init)
+        self.maker = Maker(client, self.images, settings, has_init=has_init)
         self.start_gate = asyncio.Semaphore(settings.start_gate or _STARTS_PER_CORE * cores)
 
     @classmethod

@@ -34,7 +34,12 @@ _TAIL_BYTES: Final = 64 * 1024
 
 
 class Output:
-    """One opened reading of a container's output."""
+    """One opened reading of a container's output.
+
+    Attributes:
+        end: how the container ended, once all its output was given.
+
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Output:
         self._readable = True
         self._reading: asyncio.Timeout | None = None
         self._look_now = False
+        self.end: ContainerStatus | None = None
 
     @property
     def handle(self) -> ContainerHandle:
@@ -71,26 +77,25 @@ class Output:
         """Open the stream; all is let go when the block is left. `unstarted`: surely nothing has been written yet."""
         async with AsyncExitStack() as stack:
             live: ByteStream | None = None
-            ended = False
             if unstarted:
                 path, params = f"containers/{self._handle}/attach", {"stream": "1", **_BOTH}
                 live = await stack.enter_async_context(self._client.stream("POST", path, params=params))
-            else:
-                ended = (await self._status(self._handle)).state is ContainerState.EXITED
-            yield await stack.enter_async_context(aclosing(self._chunks(live, ended=ended)))
+            status = None if unstarted else await self._status(self._handle)
+            yield await stack.enter_async_context(aclosing(self._chunks(live, status)))
 
-    async def _chunks(self, live: ByteStream | None, *, ended: bool) -> AsyncGenerator[LogChunk, None]:
+    async def _chunks(self, live: ByteStream | None, status: ContainerStatus | None) -> AsyncGenerator[LogChunk, None]:
         source = self._followed() if live is None else self._live(live)
-        while not ended:
+        while status is None or status.state is not ContainerState.EXITED:
             async with aclosing(source) as chunks:
                 async for chunk in chunks:
                     yield chunk
-            ended = await self._has_ended()
+            status = await self._soon()
             source = self._followed()
         if not await self._is_whole():
             async with aclosing(self._logged()) as chunks:
                 async for chunk in chunks:
                     yield chunk
+        self.end = status
 
     async def _live(self, live: ByteStream) -> AsyncGenerator[LogChunk, None]:
         cutter = FrameCutter()
@@ -148,19 +153,17 @@ class Output:
             finally:
                 self._reading = None
 
-    async def _has_ended(self) -> bool:
-        """Tell whether the container has ended or is about to. Without a log to read there is nothing else to do."""
+    async def _soon(self) -> ContainerStatus:
+        """Give the status once the container has ended, or after a while. Without a log to read, wait for the end."""
         try:
             async with asyncio.timeout(_ENDS_WITHIN.total_seconds() if self._readable else None):
                 await self._client.wait(f"containers/{self._handle}/wait", condition="not-running")
-        except TimeoutError:
-            return False
-        except NotFound:
-            pass  # the status may still be known
+        except (TimeoutError, NotFound):
+            pass  # the status tells
         status = await self._status(self._handle)
         if status.state is ContainerState.CREATED:
             raise EngineUnavailable(f"the output of the container {self._handle} was cut before it was started")
-        return status.state is ContainerState.EXITED
+        return status
 
     async def _is_whole(self) -> bool:
         """Tell whether the end of the daemon's log is the end of what was given; False for little output."""

@@ -22,7 +22,7 @@ from gofer.engines.scheduler.docker_convert import (
     texts_of,
 )
 from gofer.engines.scheduler.docker_program import Programs, program_of
-from gofer.engines.scheduler.docker_registry import Reference
+from gofer.engines.scheduler.docker_pull import Images
 
 _log = structlog.get_logger(__name__)
 
@@ -41,9 +41,10 @@ class Made:
 class Maker:
     """Makes the containers of one daemon."""
 
-    def __init__(self, client: DockerClient, settings: DockerSettings, *, has_init: bool) -> None:
+    def __init__(self, client: DockerClient, images: Images, settings: DockerSettings, *, has_init: bool) -> None:
         """`has_init`: the daemon has an init to put before a program."""
         self._client = client
+        self._images = images
         self._settings = settings
         self._has_init = has_init
         self._programs = Programs(client)
@@ -53,9 +54,8 @@ class Maker:
 
         Raises `FailedPrecondition` or `InvalidInput` in the daemon's words where it refuses.
         """
-        Reference.parse(spec.image.name)  # before it becomes a part of a path
         try:
-            program = program_of(spec, await self._client.get(f"images/{spec.image.name}/json"))
+            program = program_of(spec, await self._images.describe(spec.image.name))
             runs = self._programs.known(program)
             with_init = self._has_init and not program.is_init and runs is not False
             made = await self._make_named(spec, init=with_init)

@@ -59,6 +59,7 @@ class Images:
         self._client = client
         self._timeout = timeout
         self._pulls: dict[str, _Pull] = {}
+        self._seen: dict[str, Json] = {}  # what a look showed, until it is used or the next look
 
     async def ensure(self, image: ImageSpec, progress: Listener) -> None:
         """Return when the image is there.
@@ -73,9 +74,15 @@ class Images:
             if await self._pulled(image, reference, progress):
                 return
 
+    async def describe(self, name: str) -> Json:
+        """Give what Docker says of an image, as the latest look showed it. Raises `NotFound`, `InvalidInput`."""
+        Reference.parse(name)  # before it becomes a part of a path
+        return self._seen.pop(name, None) or await self._client.get(f"images/{name}/json")
+
     async def _is_here(self, image: ImageSpec) -> bool:
+        self._seen.pop(image.name, None)
         try:
-            await self._client.get(f"images/{image.name}/json")
+            self._seen[image.name] = await self._client.get(f"images/{image.name}/json")
         except NotFound:
             return False
         return True
