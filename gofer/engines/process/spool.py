@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -54,7 +54,7 @@ class SpoolReader:
             os.close(self._fd)
             self._fd = -1
 
-    async def follow(self, offset: int) -> AsyncIterator[LogChunk]:
+    async def follow(self, offset: int) -> AsyncGenerator[LogChunk, None]:
         """Give the bytes from the offset on, in chunks."""
         patience = _FIRST_LOOK
         while True:

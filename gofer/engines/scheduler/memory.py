@@ -5,7 +5,7 @@ engine object, also while it is not entered, so that a restart of a server can b
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -93,7 +93,8 @@ class MemoryEngine:
 
     @asynccontextmanager
     async def _logs(self, handle: ContainerHandle, since: LogCursor) -> AsyncIterator[AsyncIterator[LogChunk]]:
-        yield self._check(handle).follow(since, lambda: self._check(handle))
+        async with aclosing(self._check(handle).follow(since, lambda: self._check(handle))) as chunks:
+            yield chunks
 
     async def start(self, handle: ContainerHandle) -> None:
         """Begin to do what the script says."""

@@ -1,7 +1,7 @@
 """One container of the memory engine: its state, its output, and who waits for either."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 
 from gofer.core.output import LogChunk, LogCursor, LogStream
@@ -63,7 +63,7 @@ class MemoryContainer:
         """Wait for the next change."""
         await self._changed.wait()
 
-    async def follow(self, since: LogCursor, check: Callable[[], object]) -> AsyncIterator[LogChunk]:
+    async def follow(self, since: LogCursor, check: Callable[[], object]) -> AsyncGenerator[LogChunk, None]:
         """Give the output after the cursor to its end; `check` may raise while it has not ended."""
         skip = {LogStream.STDOUT: since.stdout_bytes, LogStream.STDERR: since.stderr_bytes}
         given = 0

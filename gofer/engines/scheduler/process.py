@@ -13,7 +13,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -137,7 +137,8 @@ class ProcessEngine:
         reader = SpoolReader(watch=watch, changes=opened.changes, run=opened.threads.run)
         try:
             await opened.threads.run_to_end(lambda: _open_log(path, handle), lambda fd: reader.attach(fd, path))
-            yield reader.follow(since.stdout_bytes + since.stderr_bytes)
+            async with aclosing(reader.follow(since.stdout_bytes + since.stderr_bytes)) as chunks:
+                yield chunks
         finally:
             reader.close()
 
