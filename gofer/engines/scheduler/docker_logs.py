@@ -9,7 +9,7 @@ container has ended, and when the log that it left ends in the same bytes; whate
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -115,17 +115,12 @@ class Output:
         """Give what the daemon's log has beyond what was given."""
         decoder = LogDecoder()
         seen = dict.fromkeys(LogStream, 0)
-        try:
-            async with self._log(follow="1" if follow else "0") as log:
-                while not decoder.failure and (data := await self._read(log, quiet=_QUIET_LOG)):
-                    for chunk in decoder.feed(data):
-                        skip = max(0, self._given[chunk.stream] - seen[chunk.stream])
-                        seen[chunk.stream] += len(chunk.data)
-                        if skip < len(chunk.data):
-                            yield self._from_log(chunk.stream, chunk.data[skip:])
-        except (NotFound, Conflict):
-            await self._status(self._handle)  # raises, unless it is known that there is nothing to read any more
-            return
+        async with aclosing(self._log_as_it_comes(follow=follow)) as reads:
+            async for data in reads:
+                for chunk in self._beyond(decoder.feed(data), seen):
+                    yield chunk
+                if decoder.failure:
+                    break
         if decoder.failure:
             self._readable = False
             _log.warning("Docker can't read its log of a container", container=self._handle, error=decoder.failure)
@@ -134,6 +129,22 @@ class Output:
             for stream in sorted(decoder.uncertain() & self._guess):
                 if seen[stream] == self._given[stream]:
                     yield self._from_log(stream, b"\n")
+
+    async def _log_as_it_comes(self, *, follow: bool) -> AsyncGenerator[bytes, None]:
+        try:
+            async with self._log(follow="1" if follow else "0") as log:
+                while data := await self._read(log, quiet=_QUIET_LOG):
+                    yield data
+        except (NotFound, Conflict):
+            await self._status(self._handle)  # raises, unless it is known that there is nothing to read any more
+
+    def _beyond(self, chunks: Iterable[LogChunk], seen: dict[LogStream, int]) -> Iterator[LogChunk]:
+        """Give what of the log's next chunks was not given yet; `seen` counts them all."""
+        for chunk in chunks:
+            skip = max(0, self._given[chunk.stream] - seen[chunk.stream])
+            seen[chunk.stream] += len(chunk.data)
+            if skip < len(chunk.data):
+                yield self._from_log(chunk.stream, chunk.data[skip:])
 
     def _log(self, **params: str) -> AbstractAsyncContextManager[ByteStream]:
         path = f"containers/{self._handle}/logs"

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from gofer.core.errors import FailedPrecondition, GoferError, NotFound
 from gofer.engines.protocols import ImageSpec, PullPolicy, PullProgress
-from gofer.engines.scheduler.docker_client import At500, DockerClient
+from gofer.engines.scheduler.docker_client import At500, ByteStream, DockerClient
 from gofer.engines.scheduler.docker_convert import Json
 from gofer.engines.scheduler.docker_registry import PullReport, Reference, auth_header, error_in, pull_refused
 
@@ -132,21 +132,25 @@ class Images:
         credentials = pull.image.credentials
         headers = {} if credentials is None else {"X-Registry-Auth": auth_header(credentials, reference)}
         params = {"fromImage": reference.repository, "tag": reference.version}
-        report = PullReport(pull.image.name)
         request = self._client.stream(
             "POST", "images/create", params=params, headers=headers, at_500=At500.ALWAYS_REFUSED
         )
         try:
             async with request as answer:
-                async for line in answer.lines():
-                    said = _json(line)
-                    if error := error_in(said):  # the answer was 200 long before
-                        return error
-                    if progress := report.add(said):
-                        pull.tell(progress)
+                return await _complaint_in(answer, pull)
         except (FailedPrecondition, NotFound) as error:
             return error.message
-        return ""
+
+
+async def _complaint_in(answer: ByteStream, pull: _Pull) -> str:
+    report = PullReport(pull.image.name)
+    async for line in answer.lines():
+        said = _json(line)
+        if error := error_in(said):  # the answer's 200 came long before
+            return error
+        if progress := report.add(said):
+            pull.tell(progress)
+    return ""
 
 
 def _json(line: bytes) -> Json:
