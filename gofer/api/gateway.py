@@ -25,6 +25,7 @@ _log = structlog.get_logger(__name__)
 
 LAST_WORDS: Final = timedelta(seconds=1)
 """How long calls that were cut off at the end of a drain may take to tell their clients."""
+_LOGGED_CHARACTERS: Final = 1000  # of an error, which may repeat what the client sent
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -158,7 +159,7 @@ class Gateway:
         if status is Status.INTERNAL:
             _log.error("call", **facts, exc_info=error)
         elif isinstance(error, GoferError):
-            _log.info("call", **facts, error=error.message)
+            _log.info("call", **facts, error=error.message[:_LOGGED_CHARACTERS])
         else:
             _log.info("call", **facts)
 

@@ -1,6 +1,7 @@
 """The one table from Gofer's errors to gRPC's status codes."""
 
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -28,6 +29,8 @@ STATUS: Final[Mapping[ErrorCode, Status]] = MappingProxyType(
 MOST_BYTES: Final = 4000
 """Of an error's text as it travels. It is a header, and some clients refuse headers of more than 8 KiB in all."""
 
+_MOST_FAULTS: Final = 1000  # to look at: some may be in the text already
+
 
 def grpc_error(error: GoferError) -> GRPCError:
     """Give the error that the client sees: the status of its code, its text, and every fault of a malformed input."""
@@ -35,10 +38,15 @@ def grpc_error(error: GoferError) -> GRPCError:
 
 
 def _text(error: GoferError) -> str:
+    # An error may repeat a request of many megabytes, and this is the event loop: not much beyond what fits is touched.
+    text = error.message[: MOST_BYTES + 1]
     if isinstance(error, InvalidInput):
-        further = [fault for fault in error.faults if fault not in error.message]
-        return "; ".join((error.message, *further))
-    return error.message
+        for fault in islice(error.faults, _MOST_FAULTS):
+            if len(text) > MOST_BYTES:
+                break
+            begin = fault[: MOST_BYTES + 1]
+            text += "" if begin in text else f"; {begin}"
+    return text[: MOST_BYTES + 1]
 
 
 def _fitting(text: str) -> str:

@@ -1,3 +1,4 @@
+from time import perf_counter
 from urllib.parse import quote
 
 import pytest
@@ -33,3 +34,21 @@ def test_a_text_of_any_kind_fits_into_a_header(text: str) -> None:
 @pytest.mark.parametrize("text", ["x" * 5000, "é" * 3000])
 def test_a_text_that_is_too_long_is_cut_and_says_so(text: str) -> None:
     assert (grpc_error(NotFound(text)).message or "").endswith(" ... (there is more)")
+
+
+def test_a_text_that_repeats_a_huge_request_is_cut_at_once() -> None:
+    """Ten megabytes of faults once held the event loop for minutes: each was looked for in all of the others."""
+    faults = tuple(f"variable 'k={number}' is refused" for number in range(300_000))
+    error = InvalidInput("; ".join(faults), faults=faults)
+    began = perf_counter()
+
+    messages = [grpc_error(error).message, grpc_error(NotFound("x" * 50_000_000)).message]
+
+    assert perf_counter() - began < 0.1
+    assert all((message or "").endswith("(there is more)") for message in messages)
+
+
+def test_faults_that_the_text_holds_already_are_not_said_twice() -> None:
+    faults = tuple(f"fault {number}" for number in range(100, 150))
+
+    assert grpc_error(InvalidInput("; ".join(faults), faults=faults)).message == "; ".join(faults)
