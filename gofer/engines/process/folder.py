@@ -80,11 +80,10 @@ def make_folder(root: Path, spec: ContainerSpec, *, argv: tuple[str, ...], envir
         _write(temporary / "environ", entries)
         _write(temporary / "log", b"")
         temporary.rename(final)
-    except OSError:
-        if not final.exists():  # else a second `create` of the same attempt was faster
-            raise
-    finally:
+    except BaseException as error:
         remove_tree(temporary)
+        if not isinstance(error, OSError) or not final.exists():  # else a second `create` of the attempt was faster
+            raise
 
 
 def clear_leftovers(root: Path) -> None:
@@ -174,6 +173,13 @@ class AttemptFolder:
             return False
         self.forget_environment()
         return True
+
+    def remove_if_ended(self) -> bool:
+        """Remove the folder where the attempt has ended; tell whether there is none now."""
+        seen = self.look()
+        if seen is not None and seen.status.state is ContainerState.EXITED:
+            self.remove()
+        return seen is None or seen.status.state is ContainerState.EXITED
 
     def remove(self) -> None:
         """Remove the folder; done where there is none. The claim must be taken, and nothing of it may run."""

@@ -24,26 +24,25 @@ class SpoolReader:
     `run` runs a blocking function in a thread. `close` must be called at the end, also while a call is under way.
     """
 
-    def __init__(
-        self, *, watch: Watch, changes: FileChanges, run: Callable[[Callable[[], bytes]], Awaitable[bytes]]
-    ) -> None:
-        self._watch = watch
+    def __init__(self, *, changes: FileChanges, run: Callable[[Callable[[], bytes]], Awaitable[bytes]]) -> None:
         self._changes = changes
         self._run = run
+        self._watch: Watch | None = None
         self._changed = asyncio.Event()
         self._fd = -1
         self._number = -1
         self._off: Callable[[], None] = lambda: None
         self._closed = False
 
-    def attach(self, fd: int, path: Path) -> None:
-        """Take the opened file over."""
+    def attach(self, fd: int, path: Path, watch: Watch) -> None:
+        """Take the opened file over, to be followed as long as the watch says."""
         if self._closed:
             os.close(fd)
             return
         self._fd = fd
+        self._watch = watch
         self._number = self._changes.listen(path, self._changed.set)
-        self._off = self._watch.on_end(self._changed.set)
+        self._off = watch.on_end(self._changed.set)
 
     def close(self) -> None:
         """Release the file and the watch on it."""
@@ -60,7 +59,7 @@ class SpoolReader:
         while True:
             # What changes after these two lines is told by the event, and what was written before the end is read.
             self._changed.clear()
-            ended = self._watch.ended.is_set()
+            ended = self._watch is None or self._watch.ended.is_set()
             data = await self._read(offset)
             if data:
                 offset += len(data)

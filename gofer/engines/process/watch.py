@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 from gofer.engines.process.group import signal_group
+from gofer.engines.protocols import ContainerStatus
 
 
 class Watch:
@@ -17,6 +18,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
+        self.status: ContainerStatus | None = None  # how it ended, where that is known already
         self._pid = 0
         self._pidfd = -1
         self._listeners: set[Callable[[], object]] = set()
@@ -39,8 +41,9 @@ class Watch:
         self._pid, self._pidfd = pid, pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._on_end)
 
-    def mark_ended(self) -> None:
+    def mark_ended(self, status: ContainerStatus | None = None) -> None:
         """Take the attempt for ended; whoever waits goes on."""
+        self.status = status
         self.detach()
         if not self.ended.is_set():
             self.ended.set()

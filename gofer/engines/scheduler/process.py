@@ -131,12 +131,21 @@ class ProcessEngine:
 
     @asynccontextmanager
     async def _logs(self, handle: ContainerHandle, since: LogCursor) -> AsyncIterator[AsyncIterator[LogChunk]]:
-        watch = await self._watch(handle)
         opened = self._use()
-        path = self._folder(handle).log
-        reader = SpoolReader(watch=watch, changes=opened.changes, run=opened.threads.run)
+        folder = self._folder(handle)
+        reader = SpoolReader(changes=opened.changes, run=opened.threads.run)
+
+        def take(found: tuple[_Adopted, int] | None) -> Watch | None:
+            watch = self._take_adopted(handle, None if found is None else found[0])
+            if found is not None and watch is not None:
+                reader.attach(found[1], folder.log, watch)
+            elif found is not None:
+                os.close(found[1])
+            return watch
+
         try:
-            await opened.threads.run_to_end(lambda: _open_log(path, handle), lambda fd: reader.attach(fd, path))
+            if await opened.threads.run_to_end(lambda: _adopt_with_log(folder), take) is None:
+                raise _unknown(handle)
             async with aclosing(reader.follow(since.stdout_bytes + since.stderr_bytes)) as chunks:
                 yield chunks
         finally:
@@ -158,12 +167,9 @@ class ProcessEngine:
         if not watch.was_started:
             raise FailedPrecondition(f"the container {handle} is not started", handle=handle)
         await watch.ended.wait()
-        seen = await self._use().threads.run(self._folder(handle).look)
-        if seen is None or seen.status.exit_code is None:  # killed and removed meanwhile
-            return ExitResult(exit_code=KILLED)
-        return ExitResult(
-            exit_code=seen.status.exit_code, started_at=seen.status.started_at, ended_at=seen.status.ended_at
-        )
+        status = watch.status or await self._status_of_ended(handle)
+        exit_code = KILLED if status.exit_code is None else status.exit_code
+        return ExitResult(exit_code=exit_code, started_at=status.started_at, ended_at=status.ended_at)
 
     async def stop(self, handle: ContainerHandle, *, grace: timedelta) -> None:
         """Send SIGTERM to the process group, and SIGKILL after the grace."""
@@ -187,13 +193,17 @@ class ProcessEngine:
 
     async def remove(self, handle: ContainerHandle) -> None:
         """Kill what runs, and remove the folder with all that the task left in it."""
+        opened = self._use()
         with suppress(NotFound):
+            folder = self._folder(handle)
+            if await opened.threads.run(folder.remove_if_ended):
+                return
             watch = await self._watch(handle)
             if not watch.was_started:
                 watch = await self._claim(handle, watch)
             watch.signal(signal.SIGKILL)
             await watch.ended.wait()
-            await self._use().threads.run(self._folder(handle).remove)
+            await opened.threads.run(folder.remove)
 
     async def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
         """Give this instance's attempts that have a folder."""
@@ -222,6 +232,12 @@ class ProcessEngine:
         if watch is None:
             raise _unknown(handle)
         return watch
+
+    async def _status_of_ended(self, handle: ContainerHandle) -> ContainerStatus:
+        seen = await self._use().threads.run(self._folder(handle).look)
+        if seen is None:  # killed and removed meanwhile
+            return ContainerStatus(state=ContainerState.EXITED, exit_code=KILLED)
+        return seen.status
 
     def _tracked(self, handle: ContainerHandle) -> Watch:
         """Give the watch that all callers share until the attempt has ended; then the folder tells all there is."""
@@ -256,7 +272,7 @@ class ProcessEngine:
         if adopted is not None and adopted.seen.shim is not None:
             watch.attach(adopted.seen.shim.pid, adopted.pidfd)
         elif not watch.is_running and (adopted is None or adopted.seen.status.state is ContainerState.EXITED):
-            watch.mark_ended()
+            watch.mark_ended(None if adopted is None else adopted.seen.status)
         return None if adopted is None else watch
 
 
@@ -308,11 +324,20 @@ def _start(folder: AttemptFolder, handle: ContainerHandle, tools: Tools) -> Laun
     return launched
 
 
-def _open_log(path: Path, handle: ContainerHandle) -> int:
+def _adopt_with_log(folder: AttemptFolder) -> tuple[_Adopted, int] | None:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        log = os.open(folder.log, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _unknown(handle) from None
+        return None
+    try:
+        adopted = _adopt(folder)
+    except BaseException:
+        os.close(log)
+        raise
+    if adopted is None:
+        os.close(log)
+        return None
+    return adopted, log
 
 
 def _check_spec(spec: ContainerSpec, argv: tuple[str, ...]) -> None:

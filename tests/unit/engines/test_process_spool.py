@@ -33,8 +33,8 @@ def in_thread(work: Callable[[], bytes]) -> Awaitable[bytes]:
 
 
 def reader_of(spool: Path, changes: FileChanges, watch: Watch) -> SpoolReader:
-    reader = SpoolReader(watch=watch, changes=changes, run=in_thread)
-    reader.attach(os.open(spool, os.O_RDONLY), spool)
+    reader = SpoolReader(changes=changes, run=in_thread)
+    reader.attach(os.open(spool, os.O_RDONLY), spool, watch)
     return reader
 
 
@@ -80,11 +80,11 @@ async def test_an_end_without_output_is_told(spool: Path, changes: FileChanges) 
 
 
 async def test_a_file_that_comes_after_the_close_is_closed(spool: Path, changes: FileChanges) -> None:
-    reader = SpoolReader(watch=Watch(), changes=changes, run=in_thread)
+    reader = SpoolReader(changes=changes, run=in_thread)
     reader.close()
     file = os.open(spool, os.O_RDONLY)
 
-    reader.attach(file, spool)
+    reader.attach(file, spool, Watch())
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
