@@ -16,6 +16,8 @@ from gofer.services.namespaces import resolve_namespace
 from gofer.sqlite import Database
 from gofer.storage.page import Listed, Page
 from gofer.storage.unit import Unit
+from gofer_sdk.rules.run import initiator_faults, run_variables_faults
+from gofer_sdk.rules.text import list_faults
 
 REQUEST_ID_LIFE = timedelta(hours=24)
 """How long the same request id of the same pipeline gives the same run."""
@@ -158,24 +160,13 @@ def _end_queued(unit: Unit, run: Run, request: StopRequest) -> None:
 
 
 def _checked(command: StartRun) -> Initiator:
-    faults = []
     initiator = command.initiator
-    if initiator is None or not initiator.name:
-        faults.append("a run needs an initiator with a name: say who asks for it")
-    faults += [
-        f"variable {name!r}: a key may not hold '=' or a NUL character"
-        for name in command.variables
-        if "=" in name or "\0" in name
-    ]
-    faults += [
-        f"variable {name!r}: its value may not hold a NUL character"
-        for name, value in command.variables.items()
-        if "\0" in value
-    ]
+    name, reason = ("", "") if initiator is None else (initiator.name, initiator.reason)
+    faults = [*initiator_faults(name, reason), *run_variables_faults(command.variables)]
     if len(command.request_id) > MAX_REQUEST_ID_CHARACTERS:
         faults.append(f"request_id: at most {MAX_REQUEST_ID_CHARACTERS} characters")
     if faults or initiator is None:
-        raise InvalidInput("; ".join(faults), faults=tuple(faults))
+        raise InvalidInput(list_faults(faults), faults=tuple(faults))
     return initiator
 
 

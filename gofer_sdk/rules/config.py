@@ -116,6 +116,19 @@ def task_faults(task: TaskDraft, *, number: int) -> Iterator[str]:
             )
 
 
+def variable_faults(key: str, value: str) -> Iterator[str]:
+    """Yield every fault of one environment variable."""
+    if not key:
+        yield "a variable has an empty key: give it a name"
+        return
+    if "=" in key:
+        yield f"the variable key {quoted(key)} holds a '=', which no environment variable may have in its name"
+    yield from _found(fault_of_text(key, what=f"the variable key {quoted(key)}", max_bytes=MAX_ARGUMENT_BYTES))
+    # The kernel's limit is one for the whole string KEY=VALUE.
+    room = max(MAX_ARGUMENT_BYTES - 1 - len(key.encode(errors="replace")), 0)
+    yield from _found(fault_of_text(value, what=f"the value of variable {quoted(key)}", max_bytes=room))
+
+
 def _pipeline_faults(config: ConfigDraft) -> Iterator[str]:
     yield from _found(fault_of_id(config.id, "pipeline id"))
     yield from _found(fault_of_text(config.name, what="pipeline name", max_bytes=MAX_NAME_BYTES))
@@ -141,7 +154,7 @@ def _task_text_faults(task: TaskDraft) -> Iterator[str]:
     yield from _found(argument(task.registry_user, what="its registry user"))
     yield from _found(argument(task.registry_password, what="its registry password"))
     for key, value in task.variables.items():
-        yield from _variable_faults(key, value)
+        yield from variable_faults(key, value)
     size_bytes = _start_size_bytes(task)
     if size_bytes > MAX_TASK_START_BYTES:
         yield (
@@ -158,18 +171,6 @@ def _image_faults(image: str) -> Iterator[str]:
     if fault is None and any(character.isspace() or not character.isprintable() for character in image):
         fault = f"its image {quoted(image)} holds white space or control characters; remove them"
     yield from _found(fault)
-
-
-def _variable_faults(key: str, value: str) -> Iterator[str]:
-    if not key:
-        yield "a variable has an empty key: give it a name"
-        return
-    if "=" in key:
-        yield f"the variable key {quoted(key)} holds a '=', which no environment variable may have in its name"
-    yield from _found(fault_of_text(key, what=f"the variable key {quoted(key)}", max_bytes=MAX_ARGUMENT_BYTES))
-    # The kernel's limit is one for the whole string KEY=VALUE.
-    room = max(MAX_ARGUMENT_BYTES - 1 - len(key.encode(errors="replace")), 0)
-    yield from _found(fault_of_text(value, what=f"the value of variable {quoted(key)}", max_bytes=room))
 
 
 def _start_size_bytes(task: TaskDraft) -> int:

@@ -204,6 +204,8 @@ async def test_what_may_not_start_is_refused_in_words(stub: proto.GoferStub) -> 
         (request(initiator=proto.Initiator()), Status.INVALID_ARGUMENT, "initiator"),
         (request(variables={"A=B": "1"}), Status.INVALID_ARGUMENT, "A=B"),
         (request(variables={"A": "\0"}), Status.INVALID_ARGUMENT, "NUL"),
+        (request(variables={f"K{n}": "x" * 100_000 for n in range(6)}), Status.INVALID_ARGUMENT, "as an object"),
+        (request(initiator=proto.Initiator(name="x" * 2000)), Status.INVALID_ARGUMENT, "shorten it"),
     ):
         with pytest.raises(GRPCError, match=fault) as refused:
             await stub.start_run(wrong)
