@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from gofer.core.output import LogChunk, LogCursor
+from gofer.core.output import LogChunk, LogCursor, LogStream
 from gofer.logs.files import OpenLog
 from gofer.logs.index import Place
 
@@ -25,7 +25,9 @@ class LogWriter:
         self._files = files
         self._name = name
         self._on_written = on_written
-        self._appended = files.place
+        self._stdout_bytes = files.place.cursor.stdout_bytes
+        self._stderr_bytes = files.place.cursor.stderr_bytes
+        self._size_bytes = files.place.size_bytes
         self._written = files.place
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
@@ -37,7 +39,7 @@ class LogWriter:
     @property
     def cursor(self) -> LogCursor:
         """How many raw bytes of each stream are in the log, or wait to be: where the engine's streams go on."""
-        return self._appended.cursor
+        return LogCursor(stdout_bytes=self._stdout_bytes, stderr_bytes=self._stderr_bytes)
 
     @property
     def size_bytes(self) -> int:
@@ -50,21 +52,24 @@ class LogWriter:
         Waits only while too much waits for the disk; when that is cancelled, the chunk is taken nevertheless. Raises
         `OSError` where the disk refused something: all later calls do, too, so close the log and open it again.
         """
-        raw = len(chunk.data) if raw_bytes is None else raw_bytes
+        # Called for every line of a talkative task: plain numbers, and a record only for each write.
+        data = chunk.data
+        raw = len(data) if raw_bytes is None else raw_bytes
         self._check()
-        if not chunk.data and not raw:
+        if not data and not raw:
             return
-        self._parts.append(chunk.data)
-        self._waiting_bytes += len(chunk.data)
-        self._appended = Place(
-            size_bytes=self._appended.size_bytes + len(chunk.data),
-            cursor=self._appended.cursor.after(chunk.stream, raw),
-        )
+        self._parts.append(data)
+        self._waiting_bytes += len(data)
+        self._size_bytes += len(data)
+        if chunk.stream is LogStream.STDOUT:
+            self._stdout_bytes += raw
+        else:
+            self._stderr_bytes += raw
         if self._job is None:
             self._write()
-        while self._waiting_bytes > MAX_WAITING_BYTES and self._error is None:
+        while self._waiting_bytes > MAX_WAITING_BYTES:
             await self._progress.wait()
-        self._check()
+            self._check()
 
     async def flush(self) -> None:
         """Wait until all that was appended is written. Raises `OSError` as `append`."""
@@ -90,7 +95,7 @@ class LogWriter:
             async with asyncio.timeout(grace.total_seconds()):
                 await self._close()
         except TimeoutError:
-            self._parts.clear()
+            self._drop()
 
     async def _close(self) -> None:
         if self._closed is None:
@@ -100,7 +105,7 @@ class LogWriter:
 
     def _write(self) -> None:
         parts, self._parts, self._waiting_bytes = self._parts, [], 0
-        place = self._appended
+        place = Place(size_bytes=self._size_bytes, cursor=self.cursor)
 
         def on_done() -> None:
             self._written = place
@@ -116,7 +121,7 @@ class LogWriter:
         error = done.exception()
         if error is not None:
             self._error = error
-            self._parts.clear()
+            self._drop()
         else:
             on_done()
             self._on_written()
@@ -125,6 +130,9 @@ class LogWriter:
         progress, self._progress = self._progress, asyncio.Event()
         progress.set()
         self._close_when_idle()
+
+    def _drop(self) -> None:
+        self._parts, self._waiting_bytes = [], 0
 
     def _close_when_idle(self) -> None:
         closed = self._closed
