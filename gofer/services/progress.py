@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from gofer.core.ids import InstanceId, RunKey, TaskId
+from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, TaskRun
 from gofer.core.step import RunChanged, Step, TaskRunChanged
@@ -57,6 +57,19 @@ class RunProgress:
         plan = Plan.of(run, tasks, engine=self._engine)
         return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
 
+    async def salvage(self, key: RunKey) -> Loaded:
+        """Read a run whose plan is not to be trusted, with as much of a plan as ending it takes. Raises `NotFound`.
+
+        Its tasks are those that have rows, and none waits for another.
+        """
+
+        def read(unit: Unit) -> tuple[Run, dict[TaskId, TaskRun]]:
+            return unit.runs.get_run(key), unit.runs.all_task_runs(key)
+
+        run, task_runs = await self._database.read(read)
+        plan = Plan.of(run, tuple(Task(id=task, image="") for task in task_runs), engine=self._engine)
+        return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
+
     async def store(self, run: Run, step: Step) -> Run:
         """Store a step's changes and events in one commit; the run's new revision comes back.
 
@@ -83,11 +96,11 @@ class RunProgress:
         return await self._database.write(write)
 
     async def standing(self) -> Standing:
-        """Read every queued run in its order, and every run under way."""
+        """Read every queued run in its order, and every run under way; what is broken in one harms no other."""
 
         def read(unit: Unit) -> Standing:
             return Standing(
-                queued=tuple(_queued(unit, key) for key in unit.runs.queued()),
+                queued=tuple(QueuedRun(key=key, parallelism=limit) for key, limit in unit.runs.queued()),
                 live=tuple(unit.runs.live()),
                 last_event=unit.journal.last_id(),
             )
@@ -96,22 +109,15 @@ class RunProgress:
 
     async def queued(self, key: RunKey) -> QueuedRun:
         """Read what admission needs to know of one run. Raises `NotFound`."""
-        return await self._database.read(lambda unit: _queued(unit, key))
+        limit = await self._database.read(lambda unit: unit.runs.parallelism_of(key))
+        return QueuedRun(key=key, parallelism=limit)
 
     async def live_attempts(self, instance: InstanceId) -> frozenset[str]:
         """Name every attempt that a live task run holds; all others of this instance are left over."""
 
         def read(unit: Unit) -> frozenset[str]:
             return frozenset(
-                str(found.attempt_id(instance))
-                for key in unit.runs.live()
-                for found in unit.runs.all_task_runs(key).values()
-                if found.state.is_live
+                str(AttemptId(key=key, number=number, instance=instance)) for key, number in unit.runs.live_attempts()
             )
 
         return await self._database.read(read)
-
-
-def _queued(unit: Unit, key: RunKey) -> QueuedRun:
-    run = unit.runs.get_run(key)
-    return QueuedRun(key=key, parallelism=unit.pipelines.get_parallelism(key.of_pipeline, run.version))

@@ -39,7 +39,14 @@ _FIND_BY_REQUEST: Final = """
     ORDER BY id DESC LIMIT 1
 """
 _QUEUED: Final = """
-    SELECT namespace, pipeline, id FROM runs INDEXED BY runs_queued WHERE state = 'PENDING' ORDER BY place
+    SELECT namespace, pipeline, id, coalesce(parallelism, 0) AS parallelism
+    FROM runs INDEXED BY runs_queued LEFT JOIN pipeline_configs USING (namespace, pipeline, version)
+    WHERE runs.state = 'PENDING' ORDER BY place
+"""
+_PARALLELISM: Final = """
+    SELECT coalesce(parallelism, 0) AS parallelism
+    FROM runs LEFT JOIN pipeline_configs USING (namespace, pipeline, version)
+    WHERE namespace = ? AND pipeline = ? AND id = ?
 """
 _LIVE: Final = "SELECT namespace, pipeline, id FROM runs INDEXED BY runs_live WHERE state = 'RUNNING' ORDER BY place"
 _UNFINISHED: Final = """
@@ -118,9 +125,19 @@ class RunRepository(TaskRunRepository):
         ).fetchone()
         return None if row is None else run_of(row)
 
-    def queued(self) -> list[RunKey]:
-        """Give every run that waits for admission, in the order in which they came."""
-        return [run_key_of(row) for row in self._connection.execute(_QUEUED)]
+    def queued(self) -> list[tuple[RunKey, int]]:
+        """Give every run that waits for admission, in their order, with its version's own limit (0 = none).
+
+        Nothing else of a run is read, so that one that is broken harms no other.
+        """
+        return [(run_key_of(row), row["parallelism"]) for row in self._connection.execute(_QUEUED)]
+
+    def parallelism_of(self, key: RunKey) -> int:
+        """Give the limit of parallel runs of a run's version (0 = none). Raises `NotFound`."""
+        row = self._connection.execute(_PARALLELISM, (key.namespace, key.pipeline, key.run)).fetchone()
+        if row is None:
+            raise _not_found(key)
+        return int(row["parallelism"])
 
     def live(self) -> list[RunKey]:
         """Give every run that was admitted and has not ended, in the order in which they came."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from gofer.core.errors import NotFound
-from gofer.core.ids import RunKey, TaskId, TaskRunKey
+from gofer.core.ids import NamespaceId, PipelineId, RunId, RunKey, TaskId, TaskRunKey
 from gofer.core.run import StopRequest, TaskRun
 from gofer.core.times import to_ms
-from gofer.sqlite import Connection
+from gofer.sqlite import Connection, Row
 from gofer.storage.page import Listed, Page, cut
 from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row
 
@@ -37,6 +37,13 @@ _LIST: Final = """
 _STOP: Final = """
     UPDATE task_runs SET stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force)
     WHERE namespace = :namespace AND pipeline = :pipeline AND run = :run AND id = :id
+"""
+_ENGINES: Final = "SELECT DISTINCT engine FROM task_runs WHERE engine <> '' ORDER BY engine"
+_LIVE_ATTEMPTS: Final = """
+    SELECT task_runs.namespace, task_runs.pipeline, task_runs.run, task_runs.id, task_runs.attempt
+    FROM runs INDEXED BY runs_live JOIN task_runs
+        ON task_runs.namespace = runs.namespace AND task_runs.pipeline = runs.pipeline AND task_runs.run = runs.id
+    WHERE runs.state = 'RUNNING' AND task_runs.state IN ('STARTING', 'RUNNING', 'STOPPING')
 """
 _BEFORE_ALL: Final = -(2**63)
 
@@ -89,6 +96,17 @@ class TaskRunRepository:
         found = [task_run_of(row) for row in rows]
         return {task_run.id: task_run for task_run in found}
 
+    def live_attempts(self) -> list[tuple[TaskRunKey, int]]:
+        """Give every task run that an engine may hold a container of, with the number of its attempt.
+
+        Nothing else is read, so that one that is broken harms no other.
+        """
+        return [(_key_of(row), row["attempt"]) for row in self._connection.execute(_LIVE_ATTEMPTS)]
+
+    def engines(self) -> list[str]:
+        """Name every engine that a task run was ever given to."""
+        return [row["engine"] for row in self._connection.execute(_ENGINES)]
+
     def set_task_stop_request(self, key: TaskRunKey, request: StopRequest) -> None:
         """Store that a user wants the task run to end.
 
@@ -103,6 +121,15 @@ class TaskRunRepository:
         }
         if self._connection.execute(_STOP, values).rowcount == 0:
             raise _not_found(key)
+
+
+def _key_of(row: Row) -> TaskRunKey:
+    return TaskRunKey(
+        namespace=NamespaceId(row["namespace"]),
+        pipeline=PipelineId(row["pipeline"]),
+        run=RunId(row["run"]),
+        task=TaskId(row["id"]),
+    )
 
 
 def _place_of(task_run: TaskRun) -> tuple[int, str]:

@@ -84,7 +84,7 @@ async def test_everything_in_an_older_file_is_still_read(version: int, tmp_path:
         assert task_runs[TaskId("fetch")].exit_code == 3
         assert task_runs[TaskId("clean")].state is TaskState.CANCELLED
         assert task_runs[TaskId("clean")].stop_request == StopRequest(at=from_ms(1767323048000), force=True)
-        assert unit.runs.queued() == [run_key(5, pipeline="build", namespace="team")]
+        assert [key for key, _ in unit.runs.queued()] == [run_key(5, pipeline="build", namespace="team")]
         assert [found.id for found in unit.journal.list(EventId(0), 10)] == [1, 3]
 
     async with open_database(

@@ -111,7 +111,7 @@ def test_queued_and_live_runs_come_in_the_order_of_insertion_over_all_pipelines(
     filled.runs.insert_run(make_run(3))
     filled.runs.insert_run(make_run(4, state=RunState.FAILED))
 
-    assert [str(key) for key in filled.runs.queued()] == ["default/simple/1", "default/other/2", "default/simple/3"]
+    assert [str(key) for key, _ in filled.runs.queued()] == ["default/simple/1", "default/other/2", "default/simple/3"]
     assert [str(key) for key in filled.runs.live()] == ["default/other/1", "default/simple/2"]
     assert [run.id for run in filled.runs.unfinished_of(KEY)] == [1, 2, 3]
 
