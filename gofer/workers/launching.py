@@ -5,14 +5,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gofer.clock import Clock
+from gofer.core.errors import EngineUnavailable, GoferError, Unavailable
 from gofer.core.ids import InstanceId, TaskRunKey
 from gofer.core.pipeline import RegistryAuth
 from gofer.engines.protocols import ImageSpec, RegistryCredentials, SchedulerEngine
 from gofer.logs import LogStore
 from gofer.workers.slot_gate import SlotGate
+from gofer.workers.troubles import Troubles
+
+T = TypeVar("T")
 
 
 class LaunchStep(StrEnum):
@@ -37,7 +41,7 @@ class SecretOpener(Protocol):
 class Spawn(Protocol):
     """Starts a named task in the group that owns it."""
 
-    def __call__(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
+    def __call__(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
         """Start the work; an exception of it ends the group."""
         ...
 
@@ -50,7 +54,7 @@ def _nothing(step: LaunchStep, key: TaskRunKey) -> None:
 class Launching:
     """The parts that every supervisor shares. `stop_timeout` is the grace between SIGTERM and SIGKILL."""
 
-    engine_of: Callable[[str], Awaitable[SchedulerEngine]]  # by name; raises EngineUnavailable while it can't be had
+    engine_of: Callable[[str], Awaitable[SchedulerEngine]]  # by name; use `engine`
     instance: InstanceId
     logs: LogStore
     slots: SlotGate
@@ -58,6 +62,19 @@ class Launching:
     clock: Clock
     stop_timeout: timedelta
     observe: Callable[[LaunchStep, TaskRunKey], None] = field(default=_nothing)
+    troubles: Troubles = field(default_factory=Troubles)
+
+    async def engine(self, name: str) -> SchedulerEngine:
+        """Give an engine by its name. Raises `EngineUnavailable` while it can't be had, also where it isn't installed.
+
+        Only an engine that answers can say that a container is gone, so one that is missing is waited for.
+        """
+        try:
+            return await self.engine_of(name)
+        except Unavailable:
+            raise
+        except GoferError as error:
+            raise EngineUnavailable(f"the engine {name!r} can't be used: {error.message}", engine=name) from error
 
     def image_of(self, name: str, auth: RegistryAuth | None) -> ImageSpec:
         """Name an image with its registry password opened."""

@@ -10,14 +10,15 @@ import contextlib
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import assert_never
 
 import structlog
 
-from gofer.core.errors import GoferError, NotFound
+from gofer.core.errors import GoferError, IllegalTransition, NotFound, Unavailable
 from gofer.core.ids import RunKey, TaskId
 from gofer.core.machine import apply, decide, resume, stored_requests
-from gofer.core.run import Plan, Progress, RunState
+from gofer.core.run import Plan, Progress, Run, RunState
 from gofer.core.step import (
     Admitted,
     AdoptTask,
@@ -32,12 +33,13 @@ from gofer.core.step import (
     StopTask,
     TaskRunChanged,
 )
-from gofer.services.progress import Loaded, RunProgress, StaleRevision
+from gofer.services.progress import RunProgress, StaleRevision
 from gofer.workers.launching import BackOff, Launching, Spawn
 from gofer.workers.task_supervisor import TaskSupervisor
 
 _log = structlog.get_logger(__name__)
 _BACK_OFF = BackOff()
+_PATIENCE = BackOff(most=timedelta(minutes=10))
 _FAULT = "an internal fault; the server's log has the details"
 
 
@@ -63,8 +65,11 @@ class RunActor:
         self._poked = False
         self._over = False
         self._armed = False
+        self._about = f"the run {key}"
+        self._load_from = progress.load
+        self._refusals = 0  # of the database, since it last took or gave something
         self._supervisors: dict[TaskId, TaskSupervisor] = {}
-        self._while_live: list[asyncio.Task[None]] = []  # effects that mean nothing once the run has ended
+        self._while_live: list[asyncio.Task[object]] = []  # effects that mean nothing once the run has ended
         self._plan: Plan
         self._progress: Progress
 
@@ -86,20 +91,53 @@ class RunActor:
     async def run(self) -> None:
         """Live until the run has ended; a fault of ours ends the run, never the server."""
         try:
-            await self._live()
-        except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
-            _log.exception("run actor failed", run=str(self._key))
-            await self._fail()
+            await self._until_over()
         finally:
             self._over = True
+            self._parts.troubles.over(self._about)
             for posted in self._inbox:
                 posted.committed.set()
             for task in self._while_live:
                 task.cancel()
 
+    async def _until_over(self) -> None:
+        """Never give up: whoever waits for a commit would take the end for one, and remove a container too early."""
+        work = self._live
+        tries = 0
+        while not await self._survives(work()):
+            self._parts.troubles.tell(self._about, _FAULT)
+            await self._parts.clock.sleep(_PATIENCE.wait(tries))
+            tries += 1
+            work = self._live_broken
+
+    async def _survives(self, work: Coroutine[object, object, None]) -> bool:
+        """Do the work; tell whether it was done. A fault of ours, or of an engine, is one run's, never the server's."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 (the actor's boundary)
+            _log.exception("a fault in a run", run=str(self._key))
+            return False
+        return True
+
     async def _live(self) -> None:
-        if not await self._begin():
+        """Load the run, admit it or take it up again, and bring it to its end; nothing where there is nothing to do."""
+        if not await self._load() or self._progress.run.state.is_terminal:
             return
+        if self._progress.run.state is RunState.PENDING:
+            await self._apply(Admitted())
+        else:
+            self._take_up()
+        await self._apply_stored_requests()
+        await self._work()
+
+    async def _live_broken(self) -> None:
+        """End the run, whatever is wrong with its plan."""
+        self._load_from = self._store.salvage
+        if not await self._load():
+            return
+        await self._apply(InternalFault(description=_FAULT))
+        self._take_up()
+        self._wake.set()
         await self._work()
 
     async def _work(self) -> None:
@@ -116,18 +154,6 @@ class RunActor:
                 self._inbox.popleft()
                 posted.committed.set()
 
-    async def _begin(self) -> bool:
-        """Load the run, admit it or take it up again; False where there is nothing left to do."""
-        loaded = await self._load()
-        if loaded is None or loaded.progress.run.state.is_terminal:
-            return False
-        if loaded.progress.run.state is RunState.PENDING:
-            await self._apply(Admitted())
-        else:
-            self._take_up()
-        await self._apply_stored_requests()
-        return True
-
     def _take_up(self) -> None:
         """Begin what is committed and in nobody's hands: left by an earlier process, or by a lost reply."""
         unsupervised = {task for task in self._plan.tasks if task not in self._supervisors}
@@ -136,18 +162,28 @@ class RunActor:
                 self._start(effect, adopted=True)
 
     async def _reload(self) -> None:
+        """Find out what a write that was refused, or whose answer was lost, has changed."""
         await self._load()
+        for task_run in self._progress.task_runs.values():
+            if task_run.state.is_terminal:
+                self._parts.logs.end(task_run.key)
         self._take_up()
         self.poke()
 
-    async def _load(self) -> Loaded | None:
-        try:
-            loaded = await self._store.load(self._key)
-        except NotFound:
-            return None
-        self._plan = loaded.plan
-        self._progress = loaded.progress
-        return loaded
+    async def _load(self) -> bool:
+        """Read the run, as soon as the database can be read; False where it is gone."""
+        while True:
+            try:
+                loaded = await self._load_from(self._key)
+            except NotFound:
+                return False
+            except (Unavailable, OSError) as error:
+                await self._wait_for_database(error)
+            else:
+                self._database_is_back()
+                self._plan = loaded.plan
+                self._progress = loaded.progress
+                return True
 
     async def _apply_stored_requests(self) -> None:
         for signal in stored_requests(self._progress):
@@ -155,27 +191,53 @@ class RunActor:
 
     async def _apply(self, signal: Signal) -> None:
         """Decide, store, apply, begin. A write that fails is tried again: what an engine did can't be undone."""
-        tries = 0
         while not self._progress.run.state.is_terminal:
-            step = decide(self._plan, self._progress, signal, at=self._parts.clock.now())
+            step = self._decide(signal)
             if not step.changes and not step.effects:
                 return
-            try:
-                stored = await self._store.store(self._progress.run, step)
-            except StaleRevision:
+            stored = await self._stored(step)
+            if stored is None:
                 await self._reload()
-            except (GoferError, OSError) as error:
-                _log.error("run not stored, trying again", run=str(self._key), error=str(error))
-                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
-                tries += 1
-                await self._reload()
-            else:
-                apply(self._progress, step.changes)
-                self._progress.run = replace(self._progress.run, revision=stored.revision)
-                self._end_logs(step)
-                for effect in step.effects:
-                    self._start(effect, adopted=False)
-                return
+                continue
+            apply(self._progress, step.changes)
+            self._progress.run = replace(self._progress.run, revision=stored.revision)
+            self._end_logs(step)
+            for effect in step.effects:
+                self._start(effect, adopted=False)
+            return
+
+    def _decide(self, signal: Signal) -> Step:
+        """Ask the machine; a signal that it has no place for is a fault of ours, and would be one for ever."""
+        now = self._parts.clock.now()
+        try:
+            return decide(self._plan, self._progress, signal, at=now)
+        except (IllegalTransition, NotFound):
+            _log.exception("a signal that can't be", run=str(self._key))
+            return decide(self._plan, self._progress, InternalFault(description=_FAULT), at=now)
+
+    async def _stored(self, step: Step) -> Run | None:
+        """Store a step; None where it was not, or may not have been, after a wait for what was in the way."""
+        try:
+            stored = await self._store.store(self._progress.run, step)
+        except StaleRevision:
+            return None
+        except (Unavailable, OSError) as error:
+            await self._wait_for_database(error)
+            return None
+        self._database_is_back()
+        return stored
+
+    async def _wait_for_database(self, error: Unavailable | OSError) -> None:
+        if not self._refusals:
+            _log.error("run not stored, trying again until it is", run=str(self._key), error=str(error))
+        self._parts.troubles.tell(self._about, str(error))
+        await self._parts.clock.sleep(_BACK_OFF.wait(self._refusals))
+        self._refusals += 1
+
+    def _database_is_back(self) -> None:
+        if self._refusals:
+            self._refusals = 0
+            self._parts.troubles.over(self._about)
 
     def _end_logs(self, step: Step) -> None:
         """Let go the followers of what has ended; all of its output is on the disk."""
@@ -186,12 +248,13 @@ class RunActor:
     def _start(self, effect: Effect, *, adopted: bool) -> None:
         match effect:
             case EnsureImages():
-                self._start_while_live(self._ensure_images(effect), name=f"images {self._key}")
+                self._start_while_live(self._survives(self._ensure_images(effect)), name=f"images {self._key}")
             case LaunchTask() | AdoptTask():
                 self._supervise(effect.task, adopted=adopted or isinstance(effect, AdoptTask))
             case StopTask():
-                supervisor = self._supervisors.get(effect.task) or self._supervise(effect.task, adopted=True)
-                self._spawn(supervisor.stop(force=effect.force), name=f"stop {supervisor.key}")
+                if effect.task not in self._supervisors:
+                    self._supervise(effect.task, adopted=True)
+                self._spawn(self._stop(effect), name=f"stop {self._key.task(effect.task)}")
             case ArmDeadline():
                 self._arm(effect)
             case _:
@@ -202,13 +265,12 @@ class RunActor:
             self._armed = True
             self._start_while_live(self._await_deadline(effect), name=f"deadline {self._key}")
 
-    def _start_while_live(self, work: Coroutine[object, object, None], *, name: str) -> None:
+    def _start_while_live(self, work: Coroutine[object, object, object], *, name: str) -> None:
         self._while_live.append(self._spawn(work, name=name))
 
-    def _supervise(self, task: TaskId, *, adopted: bool) -> TaskSupervisor:
+    def _supervise(self, task: TaskId, *, adopted: bool) -> None:
         supervisor = self._supervisor(task, adopted=adopted)
         self._spawn(self._supervised(supervisor), name=f"supervise {supervisor.key}")
-        return supervisor
 
     def _supervisor(self, task: TaskId, *, adopted: bool) -> TaskSupervisor:
         supervisor = TaskSupervisor(
@@ -224,40 +286,37 @@ class RunActor:
 
     async def _supervised(self, supervisor: TaskSupervisor) -> None:
         """Supervise; a fault of ours fails the run, and another supervision takes over, as the container may live."""
+        task = supervisor.key.task
         tries = 0
-        while True:
-            try:
-                await supervisor.run()
-            except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
-                _log.exception("supervision failed", task_run=str(supervisor.key))
-                self.post(InternalFault(description=_FAULT))
-                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
-                tries += 1
-                task = supervisor.key.task
-                if self._over or self._progress.task_runs[task].state.is_terminal:
-                    return
-                supervisor = self._supervisor(task, adopted=True)
-                self._spawn(supervisor.stop(force=False), name=f"stop {supervisor.key}")
-            else:
+        await self._survives(supervisor.run())
+        while not self._has_ended(task):
+            await self.post(InternalFault(description=_FAULT)).wait()
+            await self._parts.clock.sleep(_PATIENCE.wait(tries))
+            tries += 1
+            if self._has_ended(task):
                 return
+            supervisor = self._supervisor(task, adopted=True)
+            self._spawn(self._stop(StopTask.of(self._progress.task_runs[task])), name=f"stop {supervisor.key}")
+            await self._survives(supervisor.run())
+
+    async def _stop(self, effect: StopTask) -> None:
+        """Stop the attempt. A fault of its engine is no excuse: what was asked to end must not go on for ever."""
+        tries = 0
+        while not await self._survives(self._supervisors[effect.task].stop(force=effect.force)):
+            await self._parts.clock.sleep(_PATIENCE.wait(tries))
+            tries += 1
+
+    def _has_ended(self, task: TaskId) -> bool:
+        return self._over or self._progress.task_runs[task].state.is_terminal
 
     async def _ensure_images(self, effect: EnsureImages) -> None:
         """Have the images of later tasks ready early. What fails here is told by the launch that needs the image."""
         for image in effect.images:
             with contextlib.suppress(GoferError, OSError):
-                engine = await self._parts.engine_of(self._plan.engine)
+                engine = await self._parts.engine(self._plan.engine)
                 spec = self._parts.image_of(image.name, image.registry_auth)
                 await engine.ensure_image(spec, progress=lambda _: None)
 
     async def _await_deadline(self, effect: ArmDeadline) -> None:
         await self._parts.clock.sleep(effect.at - self._parts.clock.now())
         self.post(DeadlinePassed())
-
-    async def _fail(self) -> None:
-        try:
-            if await self._load() is not None:
-                await self._apply(InternalFault(description=_FAULT))
-                self._wake.set()
-                await self._work()
-        except Exception:  # noqa: BLE001 (the actor's boundary: one run's fault is not the server's)
-            _log.exception("run left as it is until the next start", run=str(self._key))

@@ -13,7 +13,9 @@ asyncio's own cancellation means only that this process goes away, and leaves th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import structlog
@@ -42,7 +44,8 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 _BACK_OFF = BackOff()
-_KILL_AT_ONCE_SECONDS = 0
+_AT_ONCE_SECONDS = 0
+_CALM = timedelta(minutes=1)  # what went well for so long begins to count its failures again
 
 
 class Post(Protocol):
@@ -87,6 +90,8 @@ class TaskSupervisor:
         self._parts = parts
         self._post = post
         self._attempt = task_run.attempt_id(parts.instance)
+        self._name = str(self._attempt)
+        self._about = f"the task run {task_run.key}"
         self._stopping = task_run.state is TaskState.STOPPING
         self._waiting: asyncio.Timeout | None = None
         self._settled = asyncio.Event()  # set when the container runs, or will never run
@@ -99,44 +104,62 @@ class TaskSupervisor:
 
     async def run(self) -> None:
         """Bring the attempt to its end, have that committed, and remove the container."""
-        holds_slot = self._may_exist
-        if holds_slot:
+        if self._start_committed:
             self._parts.slots.take_over(self.key)
         try:
             ending = await self._persist(self._live)
             await self._post(ending.signal).wait()
         finally:
+            self._parts.troubles.over(self._about)
             self._running = None
             self._settled.set()
             self._parts.slots.release(self.key)
         handle = ending.handle
         if handle is not None:
             await self._persist(lambda: self._remove(handle))
+            self._parts.troubles.over(self._about)
 
     async def stop(self, *, force: bool) -> None:
         """Stop the attempt: waiting steps end at once, a container gets SIGTERM and its grace, or SIGKILL."""
-        self._stopping = True
-        if self._waiting is not None:
-            self._waiting.reschedule(_KILL_AT_ONCE_SECONDS)
+        asked_before, self._stopping = self._stopping, True
+        if self._waiting is not None and not asked_before:  # what is ending already can't be asked to end again
+            self._waiting.reschedule(_AT_ONCE_SECONDS)
         await self._settled.wait()
         if self._running is not None:
             await self._persist(lambda: self._stop_container(force=force))
+        if self._running is None:
+            self._parts.troubles.over(self._about)
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work, again and again while the engine or the disk can't be reached."""
         tries = 0
         while True:
+            began = self._parts.clock.monotonic()
             try:
                 return await work()
             except (EngineUnavailable, OSError) as error:
-                if tries == 0:
-                    _log.warning("engine out of reach, trying again", attempt=str(self._attempt), error=str(error))
-                await self._parts.clock.sleep(_BACK_OFF.wait(tries))
-                tries += 1
+                if self._parts.clock.monotonic() - began > _CALM:
+                    tries = 0
+                self._complain(error, tries)
+            await self._pause(_BACK_OFF.wait(tries))
+            tries += 1
+
+    def _complain(self, error: EngineUnavailable | OSError, tries: int) -> None:
+        if tries == 0:
+            _log.warning("trying again until it works", attempt=self._name, error=str(error))
+        self._parts.troubles.tell(self._about, str(error))
+
+    async def _pause(self, wait: timedelta) -> None:
+        """Wait; a first stop ends the wait, as it may be done without the engine."""
+        if self._stopping:
+            await self._parts.clock.sleep(wait)
+        else:
+            with suppress(_Stopped):
+                await self._unless_stopped(lambda: self._parts.clock.sleep(wait))
 
     async def _live(self) -> _Ending:
-        engine = await self._parts.engine_of(self._task_run.engine)
         try:
+            engine = await self._engine()
             found = await self._find(engine) or await self._create(engine)
             if found is None:
                 return _Ending(TaskLost(task=self._task.id))
@@ -149,11 +172,20 @@ class TaskSupervisor:
         except NotFound:
             return _Ending(TaskLost(task=self._task.id))
 
+    async def _engine(self) -> SchedulerEngine:
+        """Give the engine; what it was never asked to make can be stopped without it."""
+        if self._may_exist:
+            return await self._parts.engine(self._task_run.engine)
+        return await self._unless_stopped(lambda: self._parts.engine(self._task_run.engine))
+
     async def _find(self, engine: SchedulerEngine) -> Found | None:
         self._parts.observe(LaunchStep.FIND, self.key)
         if not self._may_exist:
             return None
-        return await engine.find(self._attempt)
+        found = await engine.find(self._attempt)
+        if found is not None:
+            self._parts.slots.take_over(self.key)
+        return found
 
     async def _create(self, engine: SchedulerEngine) -> Found | None:
         """Make the container; None where it was seen running before and the engine has lost it."""
@@ -178,12 +210,16 @@ class TaskSupervisor:
 
     async def _follow(self, engine: SchedulerEngine, found: Found) -> _Ending:
         handle = found.handle
+        if self._start_committed and found.status.state is ContainerState.CREATED:
+            # It ran, and the engine has lost that. To start it would be to run the task twice.
+            return _Ending(TaskLost(task=self._task.id), handle)
         async with self._parts.logs.writer(self.key) as writer:
             async with engine.logs(handle, since=writer.cursor) as chunks:
                 if found.status.state is ContainerState.CREATED:
                     await self._start(engine, handle)
                 self._parts.observe(LaunchStep.RUNNING, self.key)
                 self._tell_started(found)
+                self._parts.troubles.over(self._about)
                 self._running = handle
                 self._settled.set()
                 async for chunk in chunks:
@@ -220,7 +256,7 @@ class TaskSupervisor:
         handle = self._running
         if handle is None:
             return
-        engine = await self._parts.engine_of(self._task_run.engine)
+        engine = await self._parts.engine(self._task_run.engine)
         grace = self._parts.stop_timeout
         try:
             await engine.stop(handle, grace=grace * 0 if force else grace)
@@ -228,7 +264,7 @@ class TaskSupervisor:
             return  # it ended, and its supervisor removed it
 
     async def _remove(self, handle: ContainerHandle) -> None:
-        engine = await self._parts.engine_of(self._task_run.engine)
+        engine = await self._parts.engine(self._task_run.engine)
         self._parts.observe(LaunchStep.REMOVE, self.key)
         try:
             await engine.remove(handle)
@@ -236,7 +272,7 @@ class TaskSupervisor:
             raise
         except GoferError as error:
             # The run has ended as it should; the next start of the server looks for what was left over.
-            _log.warning("container not removed", attempt=str(self._attempt), error=error.message)
+            _log.warning("container not removed", attempt=self._name, error=error.message)
 
     async def _unless_stopped(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._stopping:
@@ -263,4 +299,4 @@ class TaskSupervisor:
         )
 
     def _on_pull(self, progress: PullProgress) -> None:
-        _log.debug("pulling", attempt=str(self._attempt), image=progress.image, status=progress.status)
+        _log.debug("pulling", attempt=self._name, image=progress.image, status=progress.status)

@@ -11,6 +11,7 @@ import pytest
 from gofer.bus import Bus, Subscription
 from gofer.clock import SystemClock
 from gofer.core.access import Caller
+from gofer.core.errors import InvalidInput
 from gofer.core.events import Envelope, Event, RunCompleted
 from gofer.core.ids import AttemptId, EventId, RunKey, TaskId
 from gofer.core.pipeline import ConfigState, Requirement, Task
@@ -56,7 +57,8 @@ class World:
         self.progress = RunProgress(database=self.database, engine="memory")
 
     async def engine_of(self, name: str) -> SchedulerEngine:
-        assert name == "memory"
+        if name != self.engine.name:
+            raise InvalidInput(f"there is no engine {name}")
         return self.engine
 
     async def start(self) -> None:
@@ -163,7 +165,9 @@ def container(name: str, *, needs: Mapping[str, Requirement] | Sequence[str] = (
 
 
 @asynccontextmanager
-async def open_world(tmp_path: Path, *, max_tasks: int = 0, parallelism_limit: int = 0) -> AsyncIterator[World]:
+async def open_world(
+    tmp_path: Path, *, max_tasks: int = 0, parallelism_limit: int = 0, engine: MemoryEngine | None = None
+) -> AsyncIterator[World]:
     bus: Bus[Envelope] = Bus()
 
     def publish(units: Sequence[Unit]) -> None:
@@ -181,11 +185,10 @@ async def open_world(tmp_path: Path, *, max_tasks: int = 0, parallelism_limit: i
             )
         )
         await Namespaces(database=database).ensure_default()
-        engine = await stack.enter_async_context(MemoryEngine(clock=SystemClock()))
         world = World(
             database=database,
             bus=bus,
-            engine=engine,
+            engine=await stack.enter_async_context(engine or MemoryEngine(clock=SystemClock())),
             logs=LogStore(tmp_path / "logs"),
             max_tasks=max_tasks,
             parallelism_limit=parallelism_limit,
