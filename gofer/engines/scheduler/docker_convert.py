@@ -150,11 +150,16 @@ def status_of(inspected: Json) -> ContainerStatus:
         case "created":
             return ContainerStatus(state=ContainerState.CREATED)
         case "exited":
+            started_at, ended_at = time_of(text_of(state, "StartedAt")), time_of(text_of(state, "FinishedAt"))
+            if started_at is not None and ended_at is not None:
+                started_at = min(
+                    started_at, ended_at
+                )  # the daemon hears of a start later than its containerd of the end
             return ContainerStatus(
                 state=ContainerState.EXITED,
                 exit_code=int_of(state, "ExitCode"),
-                started_at=time_of(text_of(state, "StartedAt")),
-                ended_at=time_of(text_of(state, "FinishedAt")),
+                started_at=started_at,
+                ended_at=ended_at,
             )
         case _:
             return ContainerStatus(state=ContainerState.RUNNING, started_at=time_of(text_of(state, "StartedAt")))

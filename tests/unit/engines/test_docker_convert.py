@@ -196,6 +196,20 @@ def test_an_ended_container_tells_its_code_and_times() -> None:
     )
 
 
+def test_no_container_ends_before_it_starts() -> None:
+    """Docker notes the start of a very short container some milliseconds after its end."""
+    state = {
+        "Status": "exited",
+        "ExitCode": 0,
+        "StartedAt": "2026-11-22T07:14:17.517059Z",
+        "FinishedAt": "2026-11-22T07:14:17.511062Z",
+    }
+
+    status = status_of({"State": state})
+
+    assert status.started_at == status.ended_at == datetime(2026, 11, 22, 7, 14, 17, 511062, UTC)
+
+
 @pytest.mark.parametrize(("state", "going"), [("removing", True), ("dead", True), ("exited", False), ("", False)])
 def test_what_is_being_removed_is_going_away(state: str, *, going: bool) -> None:
     assert is_going_away({"State": {"Status": state}}) is going
