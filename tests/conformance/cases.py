@@ -64,7 +64,6 @@ class EngineUnderTest:
     engine: SchedulerEngine = field(init=False)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _handles: list[ContainerHandle] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         self.engine = await self._stack.enter_async_context(self.case.make())
