@@ -80,10 +80,12 @@ def make_folder(root: Path, spec: ContainerSpec, *, argv: tuple[str, ...], envir
         _write(temporary / "environ", entries)
         _write(temporary / "log", b"")
         temporary.rename(final)
-    except BaseException as error:
-        remove_tree(temporary)
-        if not isinstance(error, OSError) or not final.exists():  # else a second `create` of the attempt was faster
+    except OSError:
+        if not final.exists():  # else a second `create` of the attempt was faster
             raise
+    finally:
+        if temporary.exists():
+            remove_tree(temporary)
 
 
 def clear_leftovers(root: Path) -> None:
