@@ -1,5 +1,3 @@
-from collections import deque
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,32 +134,51 @@ def test_a_pipeline_whose_runs_are_over_begins_anew() -> None:
     assert ([1], [2]) == (first, in_order(*queues.admissible()))
 
 
+class PlainQueues:
+    """What `Queues` promises, said the obvious way."""
+
+    def __init__(self, limits: dict[str, int | None]) -> None:
+        self.limits = limits
+        self.waiting: dict[str, list[int]] = {name: [] for name in limits}
+        self.live: dict[str, set[int]] = {name: set() for name in limits}
+
+    def enqueue(self, number: int, pipeline: str) -> None:
+        if number not in self.live[pipeline] and number not in self.waiting[pipeline]:
+            self.waiting[pipeline].append(number)
+
+    def ended(self, number: int, pipeline: str) -> None:
+        self.live[pipeline].discard(number)
+        self.waiting[pipeline] = [each for each in self.waiting[pipeline] if each != number]
+
+    def admissible(self) -> dict[str, list[int]]:
+        found = {}
+        for name, line in self.waiting.items():
+            limit = self.limits[name]
+            room = len(line) if limit is None else max(0, limit - len(self.live[name]))
+            found[name], self.waiting[name] = line[:room], line[room:]
+            self.live[name].update(found[name])
+        return found
+
+
 @given(
     events=st.lists(st.tuples(st.sampled_from(["enqueue", "end", "admit"]), st.integers(1, 8), st.sampled_from("ab"))),
     limits=st.fixed_dictionaries({"a": st.integers(1, 3) | st.none(), "b": st.integers(1, 3) | st.none()}),
 )
-def test_queues_do_what_a_plain_list_would(events: list[tuple[str, int, str]], limits: dict[str, int | None]) -> None:
-    queues = Queues()
-    waiting: dict[str, deque[int]] = {"a": deque(), "b": deque()}
-    live: dict[str, set[int]] = {"a": set(), "b": set()}
+def test_queues_do_what_plain_lists_would(events: list[tuple[str, int, str]], limits: dict[str, int | None]) -> None:
+    queues, plain = Queues(), PlainQueues(limits)
     for what, number, pipeline in events:
         key = run_key(number, pipeline=pipeline)
         if what == "enqueue":
             queues.enqueue(key, limit=limits[pipeline])
-            if number not in live[pipeline] and number not in waiting[pipeline]:
-                waiting[pipeline].append(number)
+            plain.enqueue(number, pipeline)
         elif what == "end":
             queues.ended(key)
-            live[pipeline].discard(number)
-            waiting[pipeline] = deque(each for each in waiting[pipeline] if each != number)
+            plain.ended(number, pipeline)
         else:
             admitted = list(queues.admissible())
-            for name, line in waiting.items():
-                limit, expected = limits[name], []
-                while line and (limit is None or len(live[name]) < limit):
-                    expected.append(line.popleft())
-                    live[name].add(expected[-1])
-                assert expected == [run.run for run in admitted if run.pipeline == name]
+            assert plain.admissible() == {
+                name: [run.run for run in admitted if run.pipeline == name] for name in limits
+            }
 
 
 def test_slots_are_given_out_up_to_the_limit_and_then_in_turn() -> None:

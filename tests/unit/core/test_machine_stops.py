@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from gofer.core.machine import resume, stored_requests
 from gofer.core.pipeline import Requirement
 from gofer.core.run import ReasonCode, Run, RunState, StopRequest, TaskRun, TaskState, stronger
-from gofer.core.step import AdoptTask, ArmDeadline, DeadlinePassed, InternalFault, LaunchTask, Signal, Step, StopTask
+from gofer.core.step import DeadlinePassed, InternalFault, LaunchTask, Signal, Step
 from tests.factories import NOW
 from tests.unit.core.driver import (
     ADMITTED,
@@ -15,7 +14,6 @@ from tests.unit.core.driver import (
     cancel,
     cancel_task,
     exited,
-    launch,
     lost,
     refused,
     started,
@@ -301,86 +299,6 @@ def test_a_waiting_task_with_a_stored_cancel_is_never_launched() -> None:
     run(exited("runs"))
 
     assert {"runs": "SUCCEEDED", "waits": "CANCELLED"} == run.states
-
-
-def test_resume_takes_up_what_was_committed_and_perhaps_not_done() -> None:
-    run = Driver({"starts": [], "runs": [], "stops": [], "killed": [], "done": [], "waits": ["runs"]})
-    run(ADMITTED, *(started(each) for each in ("runs", "stops", "killed")), exited("done"))
-    run(cancel_task("stops"), cancel_task("killed", force=True))
-
-    assert (
-        launch("starts"),
-        AdoptTask(task=run.task("runs").id),
-        AdoptTask(task=run.task("stops").id),
-        stop("stops"),
-        AdoptTask(task=run.task("killed").id),
-        stop("killed", force=True),
-    ) == resume(run.plan, run.reloaded())
-
-
-def test_resume_arms_the_deadline_until_the_run_is_being_stopped() -> None:
-    run = under_way()
-    armed = resume(run.plan, run.progress)
-    assert run.run.admitted_at is not None
-
-    run(cancel())
-
-    assert ArmDeadline(at=run.run.admitted_at + timedelta(hours=1)) == armed[-1]
-    assert {AdoptTask, StopTask} == {type(effect) for effect in resume(run.plan, run.progress)}
-
-
-def test_resume_does_nothing_for_a_run_that_is_queued_or_has_ended() -> None:
-    run = Driver({"runs": []}, deadline=timedelta(hours=1))
-    queued = resume(run.plan, run.progress)
-    run(ADMITTED, exited("runs"))
-
-    assert () == queued == resume(run.plan, run.progress)
-
-
-def test_stored_requests_are_those_that_may_not_be_applied_yet() -> None:
-    run = Driver({"runs": [], "waits": ["runs"], "stops": [], "killed": [], "done": []})
-    run(ADMITTED, exited("done"), cancel_task("stops"), cancel_task("killed"))
-    assert () == stored_requests(run.progress)
-
-    asked = [run.ask(task=each) for each in ("runs", "waits", "done")]
-    forced = run.ask(task="killed", force=True)
-
-    assert [("runs", asked[0]), ("waits", asked[1]), ("killed", forced)] == [
-        (getattr(signal, "task", ""), getattr(signal, "request", None)) for signal in stored_requests(run.progress)
-    ]
-
-
-def test_a_stored_cancel_of_a_run_is_posted_until_it_is_applied_and_again_with_force() -> None:
-    run = under_way()
-    gentle = run.ask()
-    before = stored_requests(run.progress)
-    run(*before)
-    applied = stored_requests(run.progress)
-    forced = run.ask(force=True)
-    [escalated] = stored_requests(run.progress)
-
-    step = run(escalated)
-
-    assert [gentle, forced] == [getattr(each, "request", None) for each in (*before, escalated)]
-    assert () == applied
-    assert (stop("runs", force=True), stop("starts", force=True)) == step.effects
-
-
-def test_tasks_that_are_stopped_with_their_run_are_not_asked_one_by_one() -> None:
-    run = under_way()
-    forced = run.ask(force=True)
-
-    run(*stored_requests(run.progress))
-
-    assert [forced, forced] == [run.task(each).stop_request for each in ("runs", "starts")]
-    assert 1 == len(stored_requests(run.progress))
-
-
-def test_a_run_that_has_ended_has_no_requests_to_apply() -> None:
-    run = one_task(exited("runs"))
-    run.ask()
-
-    assert () == stored_requests(run.progress)
 
 
 def test_the_first_request_holds_unless_a_later_one_is_by_force() -> None:

@@ -1,0 +1,94 @@
+"""What an actor that starts from stored rows is told to do."""
+
+from datetime import timedelta
+
+from gofer.core.machine import resume, stored_requests
+from gofer.core.step import AdoptTask, ArmDeadline, StopTask
+from tests.unit.core.driver import ADMITTED, Driver, cancel, cancel_task, exited, launch, started, stop
+
+
+def under_way() -> Driver:
+    run = Driver({"done": [], "runs": [], "starts": [], "waits": ["runs"]}, deadline=timedelta(hours=1))
+    run(ADMITTED, exited("done"), started("runs"))
+    return run
+
+
+def test_resume_takes_up_what_was_committed_and_perhaps_not_done() -> None:
+    run = Driver({"starts": [], "runs": [], "stops": [], "killed": [], "done": [], "waits": ["runs"]})
+    run(ADMITTED, *(started(each) for each in ("runs", "stops", "killed")), exited("done"))
+    run(cancel_task("stops"), cancel_task("killed", force=True))
+
+    assert (
+        launch("starts"),
+        AdoptTask(task=run.task("runs").id),
+        AdoptTask(task=run.task("stops").id),
+        stop("stops"),
+        AdoptTask(task=run.task("killed").id),
+        stop("killed", force=True),
+    ) == resume(run.plan, run.reloaded())
+
+
+def test_resume_arms_the_deadline_until_the_run_is_being_stopped() -> None:
+    run = under_way()
+    armed = resume(run.plan, run.progress)
+    assert run.run.admitted_at is not None
+
+    run(cancel())
+
+    assert ArmDeadline(at=run.run.admitted_at + timedelta(hours=1)) == armed[-1]
+    assert {AdoptTask, StopTask} == {type(effect) for effect in resume(run.plan, run.progress)}
+
+
+def test_resume_does_nothing_for_a_run_that_is_queued_or_has_ended() -> None:
+    run = Driver({"runs": []}, deadline=timedelta(hours=1))
+    queued = resume(run.plan, run.progress)
+    run(ADMITTED, exited("runs"))
+
+    assert () == queued == resume(run.plan, run.progress)
+
+
+def test_stored_requests_are_those_that_may_not_be_applied_yet() -> None:
+    run = Driver({"runs": [], "waits": ["runs"], "stops": [], "killed": [], "done": []})
+    run(ADMITTED, exited("done"), cancel_task("stops"), cancel_task("killed"))
+    assert () == stored_requests(run.progress)
+
+    asked = [run.ask(task=each) for each in ("runs", "waits", "done")]
+    forced = run.ask(task="killed", force=True)
+
+    assert [("runs", asked[0]), ("waits", asked[1]), ("killed", forced)] == [
+        (getattr(signal, "task", ""), getattr(signal, "request", None)) for signal in stored_requests(run.progress)
+    ]
+
+
+def test_a_stored_cancel_of_a_run_is_posted_until_it_is_applied_and_again_with_force() -> None:
+    run = under_way()
+    gentle = run.ask()
+    before = stored_requests(run.progress)
+    run(*before)
+    applied = stored_requests(run.progress)
+    forced = run.ask(force=True)
+    [escalated] = stored_requests(run.progress)
+
+    step = run(escalated)
+
+    assert [gentle, forced] == [getattr(each, "request", None) for each in (*before, escalated)]
+    assert () == applied
+    assert (stop("runs", force=True), stop("starts", force=True)) == step.effects
+
+
+def test_tasks_that_are_stopped_with_their_run_are_not_asked_one_by_one() -> None:
+    run = under_way()
+    forced = run.ask(force=True)
+
+    run(*stored_requests(run.progress))
+
+    assert [forced, forced] == [run.task(each).stop_request for each in ("runs", "starts")]
+    assert 1 == len(stored_requests(run.progress))
+
+
+def test_a_run_that_has_ended_has_no_requests_to_apply() -> None:
+    run = Driver({"runs": []})
+    run(ADMITTED, exited("runs"))
+    run.ask()
+
+    assert () == stored_requests(run.progress)
