@@ -38,9 +38,11 @@ class OpenLog:
         shorten(self.index, place)
 
     def close(self) -> None:
-        """Close both files."""
-        os.close(self.log)
-        os.close(self.index)
+        """Close both files. Raises `OSError` where the disk tells only now that it did not take something."""
+        try:
+            os.close(self.log)
+        finally:
+            os.close(self.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

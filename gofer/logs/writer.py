@@ -138,7 +138,11 @@ class LogWriter:
         closed = self._closed
         if closed is not None and self._job is None and not closed.done():
             closing = asyncio.get_running_loop().run_in_executor(None, self._files.close)
-            closing.add_done_callback(lambda done: closed.set_result(done.result()))
+            closing.add_done_callback(lambda done: self._end(closed, done))
+
+    def _end(self, closed: asyncio.Future[None], done: asyncio.Future[None]) -> None:
+        self._error = self._error or done.exception()
+        closed.set_result(None)
 
     def _check(self) -> None:
         error = self._error

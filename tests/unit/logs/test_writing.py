@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import os
 import resource
 import stat
 import threading
@@ -259,3 +260,13 @@ def file_size_limit(size_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_disk_that_refuses_at_the_close_is_told_and_holds_nobody_up(store: LogStore) -> None:
+    """Whoever waited for the files to be closed once waited for ever."""
+    with pytest.raises(OSError, match="can't be written"):
+        async with store.writer(KEY) as writer:
+            os.close(writer._files.log)
+
+    async with store.writer(KEY) as writer:
+        await writer.append(out(b"again\n"))
