@@ -65,7 +65,8 @@ _UPDATE: Final = """
     WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id AND revision = :revision
 """
 _STOP: Final = """
-    UPDATE runs SET stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force)
+    UPDATE runs SET
+        stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force), revision = revision + 1
     WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id
 """
 
@@ -164,9 +165,10 @@ class RunRepository(TaskRunRepository):
         return replace(run, revision=run.revision + 1)
 
     def set_run_stop_request(self, key: RunKey, request: StopRequest) -> None:
-        """Store that a user wants the run to end; the revision stays, so that whoever drives the run may go on.
+        """Store that a user wants the run to end; the revision rises.
 
-        The time of the first request stays, and `force` once asked for. Raises `NotFound`.
+        So whoever drives the run can't store an end that it decided on without having seen the request. The time of the
+        first request stays, and `force` once asked for. Raises `NotFound`.
         """
         values = {"namespace": key.namespace, "pipeline": key.pipeline, "id": key.run, **stop_request_to_row(request)}
         if self._connection.execute(_STOP, values).rowcount == 0:

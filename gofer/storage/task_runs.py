@@ -45,6 +45,7 @@ _LIVE_ATTEMPTS: Final = """
         ON task_runs.namespace = runs.namespace AND task_runs.pipeline = runs.pipeline AND task_runs.run = runs.id
     WHERE runs.state = 'RUNNING' AND task_runs.state IN ('STARTING', 'RUNNING', 'STOPPING')
 """
+_RAISE: Final = "UPDATE runs SET revision = revision + 1 WHERE namespace = ? AND pipeline = ? AND id = ?"
 _BEFORE_ALL: Final = -(2**63)
 
 
@@ -108,7 +109,7 @@ class TaskRunRepository:
         return [row["engine"] for row in self._connection.execute(_ENGINES)]
 
     def set_task_stop_request(self, key: TaskRunKey, request: StopRequest) -> None:
-        """Store that a user wants the task run to end.
+        """Store that a user wants the task run to end; the revision of its run rises, as with a request for the run.
 
         The time of the first request stays, and `force` once asked for. Raises `NotFound`.
         """
@@ -121,6 +122,7 @@ class TaskRunRepository:
         }
         if self._connection.execute(_STOP, values).rowcount == 0:
             raise _not_found(key)
+        self._connection.execute(_RAISE, (key.namespace, key.pipeline, key.run))
 
 
 def _key_of(row: Row) -> TaskRunKey:

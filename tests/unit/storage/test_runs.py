@@ -7,11 +7,11 @@ import pytest
 from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.core.ids import PipelineId, PipelineKey
 from gofer.core.pipeline import ConfigState
-from gofer.core.run import Initiator, InitiatorType, Reason, ReasonCode, RunState, StopRequest
+from gofer.core.run import Initiator, InitiatorType, Reason, ReasonCode, RunState, StopRequest, TaskState
 from gofer.storage.page import Page
 from gofer.storage.runs import StaleRevision
 from gofer.storage.unit import Unit
-from tests.factories import KEY, NAMESPACE, NOW, make_config, make_pipeline, make_run, run_key
+from tests.factories import KEY, NAMESPACE, NOW, make_config, make_pipeline, make_run, make_task_run, run_key
 
 LATER = NOW + timedelta(minutes=1)
 OTHER = PipelineKey(namespace=NAMESPACE, pipeline=PipelineId("other"))
@@ -158,20 +158,35 @@ def test_an_unknown_run_is_not_updated(filled: Unit) -> None:
         filled.runs.update_run(make_run())
 
 
-def test_a_stop_request_leaves_the_revision_so_that_the_run_goes_on(filled: Unit) -> None:
+def test_a_stop_request_raises_the_revision(filled: Unit) -> None:
     run = filled.runs.insert_run(make_run(state=RunState.RUNNING))
 
     filled.runs.set_run_stop_request(run.key, STOP)
 
-    assert filled.runs.get_run(run.key) == replace(run, stop_request=STOP)
+    assert filled.runs.get_run(run.key) == replace(run, stop_request=STOP, revision=run.revision + 1)
 
 
-def test_a_stop_request_survives_an_update_by_somebody_who_has_not_seen_it(filled: Unit) -> None:
-    """An actor that stores a started task just after the user's cancel must not take the cancel back."""
+@pytest.mark.parametrize("of_task", [False, True])
+def test_whoever_has_not_seen_a_stop_request_stores_nothing(filled: Unit, of_task: bool) -> None:  # noqa: FBT001
+    """An end that was decided on before the user's cancel was committed would beat it else."""
+    run = filled.runs.insert_run(make_run(state=RunState.RUNNING))
+    task_run = make_task_run(state=TaskState.RUNNING)
+    filled.runs.upsert_task_runs([task_run])
+    if of_task:
+        filled.runs.set_task_stop_request(task_run.key, KILL)
+    else:
+        filled.runs.set_run_stop_request(run.key, KILL)
+
+    with pytest.raises(StaleRevision):
+        filled.runs.update_run(replace(run, state=RunState.SUCCEEDED))
+
+
+def test_a_stop_request_survives_an_update(filled: Unit) -> None:
     run = filled.runs.insert_run(make_run(state=RunState.RUNNING))
     filled.runs.set_run_stop_request(run.key, KILL)
+    seen = filled.runs.get_run(run.key)
 
-    filled.runs.update_run(replace(run, admitted_at=NOW))
+    filled.runs.update_run(replace(seen, stop_request=None, admitted_at=NOW))
 
     assert filled.runs.get_run(run.key).stop_request == KILL
 
