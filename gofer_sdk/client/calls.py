@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import betterproto2
+from grpclib.client import Stream
 from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 
@@ -89,7 +90,7 @@ class Calls:
         with self._typed_errors(rpc_of(request)):
             async with self.connection.call(request, reply_type, Cardinality.UNARY_STREAM) as answers:
                 await answers.send_message(request, end=True)
-                async for answer in answers:
+                while (answer := await _received(answers)) is not None:
                     yield answer
 
     async def resumed(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
@@ -146,7 +147,7 @@ class Calls:
             call = self.connection.call(request, reply_type, Cardinality.UNARY_UNARY, seconds=max(seconds, 0.0))
             async with call as stream:
                 await stream.send_message(request, end=True)
-                reply = await stream.recv_message()
+                reply = await _received(stream)
         if reply is None:
             raise ServerFault(f"{rpc}: the server ended the call without an answer", rpc=rpc)
         return reply
@@ -171,3 +172,11 @@ class Calls:
             raise from_connection(error, rpc=rpc, host=host) from error
         except MalformedMessage as error:
             raise ServerFault(f"{rpc}: the answer of {host} is {error}", rpc=rpc, host=host) from error
+
+
+async def _received(stream: Stream[Request, Reply]) -> Reply | None:
+    try:
+        return await stream.recv_message()
+    except AssertionError as fault:  # how grpclib says that the stream ended in the middle of a message
+        # On the way out grpclib puts the status in the place of this error, where the server has sent one.
+        raise StreamTerminatedError("the answer ends in the middle of a message") from fault
