@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import timedelta
 from typing import TypeVar, cast
 
 import betterproto2
@@ -10,7 +11,7 @@ from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
 from gofer.api.grpclib_inside import CutShort, next_frame, send_buffer
-from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet
+from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
 from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
 
 M = TypeVar("M", bound=betterproto2.Message)
@@ -35,25 +36,44 @@ def encoded_replies(reply_type: type[M], buffer: bytes) -> M:
 
 
 class Exchange:
-    """One call's messages, over grpclib's stream."""
+    """One call's messages, over grpclib's stream. A client that neither sends nor takes what is due is let go."""
 
-    def __init__(self, stream: Stream[object, object], rpc: Rpc, *, max_message_bytes: int) -> None:
+    def __init__(
+        self, stream: Stream[object, object], rpc: Rpc, *, max_message_bytes: int, patience: timedelta
+    ) -> None:
         self._stream = stream
         self._rpc = rpc
         self._max_message_bytes = max_message_bytes
+        self._patience = patience
+        self._scope = asyncio.timeout(None)  # runs while the client is waited for
 
     async def answer(self) -> None:
         """Read the request, or let it be read, call the method and send what it gives.
 
         A method that gives many replies is an async generator, and is closed before this returns or raises.
+        `Unavailable` where the client makes the server wait too long.
         """
+        try:
+            async with self._scope:
+                await self._answer()
+        except TimeoutError:
+            if not self._scope.expired():
+                raise
+            seconds = round(self._patience.total_seconds())
+            raise Unavailable(
+                f"the client has neither sent nor taken anything for {seconds} seconds: go on where it stopped"
+            ) from None
+
+    async def _answer(self) -> None:
         if not self._rpc.cardinality.client_streaming:
+            self._client_is_due()
             await self._reply_to(await self._only_request())
             return
         async with aclosing(self._requests()) as requests:
             await self._reply_to(requests)
 
     async def _reply_to(self, request: object) -> None:
+        self._server_is_due()
         if not self._rpc.cardinality.server_streaming:
             await self._send(await self._rpc.one_reply(request))
             return
@@ -61,17 +81,28 @@ class Exchange:
         async with aclosing(self._rpc.many_replies(request)) as replies:
             async for reply in replies:
                 await self._send(reply)
+                self._server_is_due()
 
     async def _requests(self) -> AsyncGenerator[betterproto2.Message, None]:
         while (request := await self._receive()) is not None:
+            self._server_is_due()
             yield request
 
+    def _client_is_due(self) -> None:
+        self._scope.reschedule(asyncio.get_running_loop().time() + self._patience.total_seconds())
+
+    def _server_is_due(self) -> None:
+        self._scope.reschedule(None)
+
     async def _send(self, reply: object) -> None:
-        if isinstance(reply, EncodedMessages):
-            await send_buffer(self._stream, reply)
-            return
         if isinstance(reply, betterproto2.Message) and rough_size(reply) > OFF_LOOP_BYTES:
             reply = Raw(await asyncio.to_thread(encode, reply))
+        if isinstance(reply, Raw) and len(reply) > OFF_LOOP_BYTES:
+            reply = EncodedMessages(b"\0" + len(reply).to_bytes(4, "big") + reply)
+        if isinstance(reply, EncodedMessages):
+            await send_buffer(self._stream, reply, going_on=self._client_is_due)
+            return
+        self._client_is_due()
         await self._stream.send_message(reply)
 
     async def _only_request(self) -> betterproto2.Message:
@@ -93,7 +124,7 @@ class Exchange:
                     size_bytes=frame.size_bytes,
                     limit_bytes=self._max_message_bytes,
                 )
-            return await self._decoded(await frame.body())
+            return await self._decoded(await frame.body(going_on=self._client_is_due))
         except CutShort:
             raise InvalidInput("the request ends in the middle of a message") from None
         except MalformedMessage as error:

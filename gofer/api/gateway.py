@@ -16,7 +16,7 @@ from grpclib.server import Stream
 from gofer.api.caller import Call, Identify, calling
 from gofer.api.composite import Rpc
 from gofer.api.exchange import Exchange
-from gofer.api.grpclib_inside import CLIENT_HAS_GONE
+from gofer.api.grpclib_inside import CLIENT_HAS_GONE, PATIENCE
 from gofer.api.status import grpc_error
 from gofer.clock import Clock
 from gofer.core.errors import ErrorCode, GoferError, ShuttingDown
@@ -53,12 +53,15 @@ class Gateway:
         max_message_bytes: int,
         clock: Clock,
         make_request_id: Callable[[], str] = make_random_id,
+        patience: timedelta = PATIENCE,
     ) -> None:
+        """Let a client go that makes the server wait for `patience`."""
         self._rpcs = tuple(rpc for service in services for rpc in service.rpcs)
         self._identify = identify
         self._max_message_bytes = max_message_bytes
         self._clock = clock
         self._make_request_id = make_request_id
+        self.patience = patience
         self._calls: dict[asyncio.Timeout, Rpc] = {}
         self._idle = asyncio.Event()
         self._draining = False
@@ -132,7 +135,8 @@ class Gateway:
             caller = await self._identify(call)
             structlog.contextvars.bind_contextvars(caller=caller.name)
             with calling(caller):
-                await Exchange(stream, rpc, max_message_bytes=self._max_message_bytes).answer()
+                exchange = Exchange(stream, rpc, max_message_bytes=self._max_message_bytes, patience=self.patience)
+                await exchange.answer()
         finally:
             del self._calls[scope]
             if not self._calls:

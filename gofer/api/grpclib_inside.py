@@ -6,13 +6,14 @@ close connections, which grpclib leaves open and served after its `close`.
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from grpclib.encoding.base import CodecBase
 from grpclib.protocol import H2Protocol
 from grpclib.server import Handler, Server, Stream
+from h2.events import UnknownFrameReceived
 from h2.exceptions import ProtocolError
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ CLIENT_HAS_GONE: Final = (ProtocolError,)
 LINGER: Final = timedelta(seconds=0.1)
 """Between the last reply and the end of its connection: where both come at once, a client built on grpclib takes an
 error at the end of a stream for its normal end."""
+PATIENCE: Final = timedelta(seconds=60)
+"""How long a client may take nothing of what is sent to it."""
+PIECE_BYTES: Final = 64 * 1024
+"""Of a message, to look at whether the other side goes on sending or taking."""
 PREFIX_BYTES: Final = 5  # of a message: a byte that says whether it is compressed, then its length
 
 
@@ -38,12 +43,21 @@ class Frame:
         self.is_compressed = prefix[0] != 0
         self.size_bytes = int.from_bytes(prefix[1:], "big")
 
-    async def body(self) -> bytes:
-        """Read the body; more of it is asked from the client only as it is read. Raises `CutShort`."""
-        data = await _read(self._stream, self.size_bytes)
-        if len(data) != self.size_bytes:
-            raise CutShort
-        return data
+    async def body(self, *, going_on: Callable[[], None] = lambda: None) -> bytes:
+        """Read the body; more of it is asked from the client only as it is read. Raises `CutShort`.
+
+        `going_on` is called before each piece is waited for.
+        """
+        pieces: list[bytes] = []
+        left = self.size_bytes
+        while left:
+            going_on()
+            piece = await _read(self._stream, min(left, PIECE_BYTES))
+            if not piece:
+                raise CutShort
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
 
 
 async def next_frame(stream: Stream[object, object]) -> Frame | None:
@@ -59,33 +73,75 @@ async def _read(stream: Stream[object, object], size_bytes: int) -> bytes:
         raise CutShort from error
 
 
-async def send_buffer(stream: Stream[object, object], buffer: bytes) -> None:
-    """Send whole messages, each with its prefix, at once; waits for the client's windows as any other send."""
+async def send_buffer(
+    stream: Stream[object, object], buffer: bytes, *, going_on: Callable[[], None] = lambda: None
+) -> None:
+    """Send whole messages, each with its prefix, at once; waits for the client's windows as any other send.
+
+    `going_on` is called before each piece is sent.
+    """
     if not stream._send_initial_metadata_done:  # noqa: SLF001
         await stream.send_initial_metadata()
-    await stream._stream.send_data(buffer)  # noqa: SLF001
-    # With a wide window that never waits: let other calls in.
-    await asyncio.sleep(0)
+    for begin in range(0, len(buffer), PIECE_BYTES):
+        going_on()
+        await stream._stream.send_data(buffer[begin : begin + PIECE_BYTES])  # noqa: SLF001
+        # With a wide window that never waits: let other calls in.
+        await asyncio.sleep(0)
+    stream._send_message_done = True  # noqa: SLF001
 
 
 class TrackedProtocol(H2Protocol):
-    """One connection, which the server that accepted it can close."""
+    """One connection, which the server that accepted it can close, and which ends if its client reads no more."""
 
     def __init__(self, handler: Handler, *, server: "TrackingServer") -> None:
         super().__init__(handler, server._config, server._h2_config)  # noqa: SLF001
         self._server = server
         self._transport: asyncio.BaseTransport | None = None
+        self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the server's connections."""
         super().connection_made(transport)
+        # grpclib would end the connection; HTTP/2 wants frames of an unknown kind to be passed over.
+        self.processor.processors[UnknownFrameReceived] = _pass_over
         self._transport = transport
         self._server.joined(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave them."""
+        self._look_no_more()
         super().connection_lost(exc)
         self._server.left(self)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, but not for ever."""
+        super().pause_writing()
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        self._look_no_more()
+        super().resume_writing()
+
+    def _look_again(self) -> None:
+        self._look_no_more()
+        waiting = self._waiting_bytes()
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_later(self._server.patience.total_seconds(), self._check_progress, waiting)
+
+    def _look_no_more(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _check_progress(self, waiting_before: int) -> None:
+        if self._waiting_bytes() < waiting_before:
+            self._look_again()
+        else:
+            self.abort()
+
+    def _waiting_bytes(self) -> int:
+        return self._transport.get_write_buffer_size() if isinstance(self._transport, asyncio.WriteTransport) else 0
 
     def close(self) -> None:
         """Send what waits to be sent, and close.
@@ -100,11 +156,16 @@ class TrackedProtocol(H2Protocol):
             self._transport.abort()
 
 
+def _pass_over(event: UnknownFrameReceived) -> None:
+    del event
+
+
 class TrackingServer(Server):
     """A grpclib server that can close its connections."""
 
-    def __init__(self, services: "Collection[IServable]", *, codec: CodecBase) -> None:
+    def __init__(self, services: "Collection[IServable]", *, codec: CodecBase, patience: timedelta = PATIENCE) -> None:
         super().__init__(services, codec=codec)
+        self.patience = patience
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()
 

@@ -66,7 +66,7 @@ class ApiServer:
         self._port = listeners[0].getsockname()[1]
         try:
             while listeners:
-                server = TrackingServer([self._gateway], codec=WireCodec())
+                server = TrackingServer([self._gateway], codec=WireCodec(), patience=self._gateway.patience)
                 await server.start(sock=listeners[0], ssl=self._tls)
                 servers.append(server)
                 del listeners[0]  # it is the server's now

@@ -11,6 +11,7 @@ from grpclib.client import Channel
 
 from gofer.api.caller import Identify, trust_this_machine
 from gofer.api.gateway import Gateway
+from gofer.api.grpclib_inside import PATIENCE
 from gofer.api.handlers.health import Health
 from gofer.api.server import ApiServer
 from gofer.clock import SystemClock
@@ -37,13 +38,16 @@ class Served:
     certificate: Path
 
 
-def make_gateway(*parts: proto.GoferBase, identify: Identify = trust_this_machine) -> Gateway:
+def make_gateway(
+    *parts: proto.GoferBase, identify: Identify = trust_this_machine, patience: timedelta = PATIENCE
+) -> Gateway:
     return Gateway(
         compose(*parts),
         Health(),
         identify=identify,
         max_message_bytes=MAX_MESSAGE_BYTES,
         clock=SystemClock(),
+        patience=patience,
     )
 
 
@@ -70,8 +74,9 @@ async def served(
     *,
     identify: Identify = trust_this_machine,
     drain_grace: timedelta = timedelta(seconds=3),
+    patience: timedelta = PATIENCE,
 ) -> AsyncIterator[Served]:
-    gateway = make_gateway(scripted, identify=identify)
+    gateway = make_gateway(scripted, identify=identify, patience=patience)
     server = make_server(gateway, folder, drain_grace=drain_grace)
     async with running(server, grace=GRACE), channel_to(server, folder / "cert.pem") as channel:
         yield Served(
