@@ -13,7 +13,7 @@ def translate(error: Exception) -> Exception:
     """Give the error that callers should see for `error`; one that says nothing to them is given back as it is.
 
     A unique or primary key that is taken becomes `AlreadyExists`, any other broken constraint `FailedPrecondition`,
-    a full disk or a database held by another process `Unavailable`.
+    a full or failing disk, or a database held by another process, `Unavailable`.
     """
     if not isinstance(error, sqlite3.Error):
         return error
@@ -27,6 +27,8 @@ def translate(error: Exception) -> Exception:
             return Unavailable("the disk of the server's data folder is full; nothing was stored")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return Unavailable("the database is held by another process; nothing was stored")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_NOMEM:
+            return Unavailable(f"the machine does not let the database work ({error}); nothing was stored")
         case _:
             return error
 

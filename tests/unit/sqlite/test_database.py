@@ -153,6 +153,13 @@ async def test_a_full_disk_fails_the_whole_group_and_publishes_nothing(store: St
     assert await store.add("after") == "after"
 
 
+async def test_a_disk_that_can_only_be_read_is_worth_another_try(store: Store) -> None:
+    await store.database.write(lambda unit: unit.connection.execute("PRAGMA query_only=ON"))
+
+    with pytest.raises(Unavailable, match="readonly"):
+        await store.add("a")
+
+
 async def test_a_lost_transaction_fails_every_unit_of_its_group(store: Store) -> None:
     """SQLite may roll back the whole transaction on a full disk, an I/O error or a lack of memory."""
 
