@@ -57,9 +57,10 @@ from gofer.systemd import ServiceManager
 from gofer.tls import server_context
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching, LaunchStep
-from gofer.workers.recovery import remove_leftovers
+from gofer.workers.recovery import Recovery
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
+from gofer.workers.troubles import Troubles
 
 _log = structlog.get_logger(__name__)
 
@@ -104,6 +105,7 @@ class _Base:
     engines: OpenedEngines
     engine: SchedulerEngine
     logs: LogStore
+    troubles: Troubles
 
 
 @asynccontextmanager
@@ -149,6 +151,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         engines=engines,
         engine=await _default_engine(engines, settings),
         logs=LogStore(settings.task_run_logs_dir),
+        troubles=Troubles(),
     )
 
 
@@ -220,13 +223,19 @@ async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
         clock=base.clock,
         stop_timeout=FOR_EVER if stop_timeout < timedelta() else stop_timeout,
         observe=base.probes.observe,
+        troubles=base.troubles,
     )
     progress = RunProgress(database=base.database, engine=base.engine.name)
-    await remove_leftovers(base.engine, progress=progress, instance=base.instance)
+    recovery = Recovery(engine=base.engine.name, progress=progress, parts=parts)
+    await stack.enter_async_context(running(recovery, grace=timedelta()))
     executor = DagExecutor(bus=base.bus, progress=progress, parts=parts)
     await stack.enter_async_context(running(executor, grace=_share(settings, 5)))
     scheduler = RunScheduler(
-        bus=base.bus, progress=progress, take=executor.take, parallelism_limit=settings.run_parallelism_limit
+        bus=base.bus,
+        progress=progress,
+        take=executor.take,
+        parallelism_limit=settings.run_parallelism_limit,
+        clock=base.clock,
     )
     await stack.enter_async_context(running(scheduler, grace=_share(settings, 1)))
 
@@ -267,7 +276,7 @@ def _api(base: _Base) -> Composite:
         NotDueHandlers(),
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, results_limit=limit),
-        SystemHandlers(system=System(info=_info(base))),
+        SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes)),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
     )
 

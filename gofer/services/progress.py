@@ -112,6 +112,10 @@ class RunProgress:
         limit = await self._database.read(lambda unit: unit.runs.parallelism_of(key))
         return QueuedRun(key=key, parallelism=limit)
 
+    async def engines(self) -> tuple[str, ...]:
+        """Name every engine that a task run was ever given to."""
+        return tuple(await self._database.read(lambda unit: unit.runs.engines()))
+
     async def live_attempts(self, instance: InstanceId) -> frozenset[str]:
         """Name every attempt that a live task run holds; all others of this instance are left over."""
 

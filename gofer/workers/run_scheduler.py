@@ -6,12 +6,19 @@ in between each event touches one pipeline.
 
 from collections.abc import Callable
 
+import structlog
+
 from gofer.bus import Bus, Lagged, Subscription
+from gofer.clock import Clock
 from gofer.core.admission import Queues, effective_limit
-from gofer.core.errors import NotFound
+from gofer.core.errors import NotFound, Unavailable
 from gofer.core.events import Envelope, RunCompleted, RunEvent, RunStarted
 from gofer.core.ids import RunKey
 from gofer.services.progress import QueuedRun, RunProgress
+from gofer.workers.launching import BackOff
+
+_log = structlog.get_logger(__name__)
+_BACK_OFF = BackOff()
 
 
 class RunScheduler:
@@ -20,13 +27,20 @@ class RunScheduler:
     name = "run scheduler"
 
     def __init__(
-        self, *, bus: Bus[Envelope], progress: RunProgress, take: Callable[[RunKey], None], parallelism_limit: int
+        self,
+        *,
+        bus: Bus[Envelope],
+        progress: RunProgress,
+        take: Callable[[RunKey], None],
+        parallelism_limit: int,
+        clock: Clock,
     ) -> None:
         """`take` is given every run that may start; `parallelism_limit` is the server's, 0 for none."""
         self._bus = bus
         self._progress = progress
         self._take = take
         self._limit = parallelism_limit
+        self._clock = clock
         self._queues = Queues()
         self._known_event = 0
         self._changes: Subscription[Envelope] | None = None
@@ -42,7 +56,10 @@ class RunScheduler:
                 try:
                     await self._follow(changes)
                 except Lagged:
-                    await self._rebuild()
+                    await self._rebuild_in_time()
+                except (Unavailable, OSError) as error:
+                    _log.warning("queued runs can't be read, trying again", error=str(error))
+                    await self._rebuild_in_time()
                 else:
                     return
 
@@ -72,6 +89,18 @@ class RunScheduler:
             except NotFound:
                 return  # deleted in the meantime
         self._admit()
+
+    async def _rebuild_in_time(self) -> None:
+        """Build the queues anew, as soon as the database can be read; what a failed read left out is in them then."""
+        tries = 0
+        while not self._stopped:
+            try:
+                await self._rebuild()
+            except (Unavailable, OSError):
+                await self._clock.sleep(_BACK_OFF.wait(tries))
+                tries += 1
+            else:
+                return
 
     async def _rebuild(self) -> None:
         standing = await self._progress.standing()

@@ -11,11 +11,12 @@ from gofer.engines.scheduler.memory import MemoryEngine
 
 
 class FaultyEngine(MemoryEngine):
-    """Raises what `faults` holds for the name of a call; each fault is raised `times` often, or always where it is 0."""
+    """Raises what `faults` holds for the name of a call: so many times, or always where that is 0."""
 
     def __init__(self) -> None:
         super().__init__(clock=SystemClock())
         self.faults: dict[str, tuple[Exception, int]] = {}
+        self._specs: dict[AttemptId, ContainerSpec] = {}
         self.calls: list[str] = []
         self.giving_up = 0  # how many pulls have ended, or are about to
         self.let_pull: asyncio.Event | None = None  # a pull lasts until this is set
@@ -23,6 +24,10 @@ class FaultyEngine(MemoryEngine):
 
     def fail(self, call: str, error: Exception, *, times: int = 0) -> None:
         self.faults[call] = (error, times)
+
+    def spec_of(self, attempt: AttemptId) -> ContainerSpec:
+        """Give what the attempt's container was made from."""
+        return self._specs[attempt]
 
     def _called(self, call: str) -> None:
         self.calls.append(call)
@@ -52,6 +57,7 @@ class FaultyEngine(MemoryEngine):
 
     async def create(self, spec: ContainerSpec) -> ContainerHandle:
         self._called("create")
+        self._specs[spec.attempt] = spec
         return await super().create(spec)
 
     async def start(self, handle: ContainerHandle) -> None:

@@ -1,5 +1,6 @@
 """A server without its API: the real database, services and workers on the memory engine."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from gofer.storage.journal import EventFilter
 from gofer.storage.unit import Unit
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching
-from gofer.workers.recovery import remove_leftovers
+from gofer.workers.recovery import Recovery
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
 from tests.factories import CLI, KEY, make_config, make_pipeline, make_task
@@ -78,8 +79,10 @@ class World:
             progress=self.progress,
             take=self.executor.take,
             parallelism_limit=self.parallelism_limit,
+            clock=SystemClock(),
         )
-        await remove_leftovers(self.engine, progress=self.progress, instance=self.parts.instance)
+        recovery = Recovery(engine="memory", progress=self.progress, parts=self.parts)
+        await self._workers.enter_async_context(running(recovery, grace=GRACE))
         await self._workers.enter_async_context(running(self.executor, grace=GRACE))
         await self._workers.enter_async_context(running(self.scheduler, grace=GRACE))
 
@@ -128,10 +131,19 @@ class World:
         found = await self.database.read(lambda unit: unit.journal.list(EventId(0), 10_000, wanted=wanted))
         return [envelope.event.kind for envelope in found]
 
+    async def execute(self, statement: str, *values: str) -> None:
+        """Change rows behind everybody's back."""
+        await self.database.write(lambda unit: unit.runs._connection.execute(statement, values))  # noqa: SLF001
+
     async def owned(self) -> list[AttemptId]:
         """Name the attempts whose containers the engine still has."""
         instance = await self.database.read(lambda unit: unit.meta.instance_id())
         return [each.attempt async for each in self.engine.owned(instance)]
+
+    async def until_nothing_is_left(self) -> None:
+        """Wait until the engine has no container any more."""
+        while await self.owned():  # noqa: ASYNC110 - nothing tells of a removal
+            await asyncio.sleep(0.01)
 
     async def until_over(self, *keys: RunKey) -> list[Run]:
         """Wait until the runs have ended; what has ended already is not waited for."""
@@ -152,6 +164,12 @@ async def next_event(
         event = (await anext(subscription)).event
         if isinstance(event, kind) and matches(event):
             return event
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds that nothing tells of."""
+    while not condition():  # noqa: ASYNC110 - there is nothing else to wait for
+        await asyncio.sleep(0.01)
 
 
 def container(name: str, *, needs: Mapping[str, Requirement] | Sequence[str] = (), **script: str) -> Task:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from gofer.clock import SystemClock
 from gofer.core.run import RunState
 from gofer.lifecycle import Worker
 from gofer.workers.dag_executor import DagExecutor
+from gofer.workers.recovery import Recovery
 from gofer.workers.run_scheduler import RunScheduler
 from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_before_run
 from tests.unit.workers.conftest import World, container
@@ -14,15 +16,20 @@ from tests.unit.workers.conftest import World, container
 Make = Callable[[], Worker]
 
 
-@pytest.fixture(params=["executor", "scheduler"])
+@pytest.fixture(params=["executor", "scheduler", "recovery"])
 def make(request: pytest.FixtureRequest, world: World) -> Make:
     def executor() -> Worker:
         return DagExecutor(bus=world.bus, progress=world.progress, parts=world.parts)
 
     def scheduler() -> Worker:
-        return RunScheduler(bus=world.bus, progress=world.progress, take=lambda _: None, parallelism_limit=0)
+        return RunScheduler(
+            bus=world.bus, progress=world.progress, take=lambda _: None, parallelism_limit=0, clock=SystemClock()
+        )
 
-    return executor if request.param == "executor" else scheduler
+    def recovery() -> Worker:
+        return Recovery(engine="memory", progress=world.progress, parts=world.parts)
+
+    return {"executor": executor, "scheduler": scheduler, "recovery": recovery}[request.param]
 
 
 async def test_a_worker_starts_and_stops_any_number_of_times(make: Make, world: World) -> None:
