@@ -24,7 +24,7 @@ _KEPT_LENGTHS: Final = 4096
 
 
 def lines(blocks: AsyncIterator[LogBlock]) -> AsyncIterator[GetTaskRunLogsResponse]:
-    """Give a log as messages of a line each, numbered from 1; a last line without its newline counts too."""
+    """Give a log as messages of a line each, numbered from the first block's; a last one without its newline counts."""
     return _Lines(blocks)
 
 
@@ -53,7 +53,7 @@ class _Chunks:
 class _Lines:
     def __init__(self, blocks: AsyncIterator[LogBlock]) -> None:
         self._blocks = blocks
-        self._encoder = LineEncoder()
+        self._encoder: LineEncoder | None = None
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -62,6 +62,8 @@ class _Lines:
     async def __anext__(self) -> GetTaskRunLogsResponse:
         while not self._ended:
             block = await anext(self._blocks, None)
+            if self._encoder is None:
+                self._encoder = LineEncoder(first_line=(block.first_line if block else 0) or 1)
             if block is None:
                 self._ended = True
                 buffer = self._encoder.finish()
@@ -75,8 +77,8 @@ class _Lines:
 class LineEncoder:
     """Cuts bytes into lines and writes each as a message with gRPC's prefix. For one log, in order."""
 
-    def __init__(self) -> None:
-        self._number = 1
+    def __init__(self, *, first_line: int = 1) -> None:
+        self._number = first_line
         self._rest = b""
         self._heads: dict[int, bytes] = {}  # what stands before a line, by the line's length
         self._number_size = 1

@@ -102,6 +102,13 @@ def open_for_reading(path: Path) -> int | None:
         return None
 
 
+def read_at(descriptor: int, size_bytes: int, offset_bytes: int) -> bytes:
+    """Give up to so many bytes from an offset on; none beyond the end, however far, where the system would complain."""
+    if offset_bytes >= os.fstat(descriptor).st_size:
+        return b""
+    return os.pread(descriptor, size_bytes, offset_bytes)
+
+
 def is_deleted(descriptor: int) -> bool:
     """Tell whether an opened file has no name any more."""
     return os.fstat(descriptor).st_nlink == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gofer.core.errors import NotFound
-from gofer.logs.files import count_newlines, is_deleted, offset_of_last_lines, open_for_reading
+from gofer.logs.files import count_newlines, is_deleted, offset_of_last_lines, open_for_reading, read_at
 
 BLOCK_BYTES: Final = 64 * 1024
 _LOOK_AGAIN: Final = timedelta(seconds=5)  # whether somebody removed the file; our own removal is told at once
@@ -18,10 +18,14 @@ _LOOK_AGAIN: Final = timedelta(seconds=5)  # whether somebody removed the file; 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogBlock:
-    """Bytes of a log, at most 64 KiB, and where they begin in it."""
+    """Bytes of a log, at most 64 KiB, and where they begin in it.
+
+    `first_line` is the number, from 1, of the line in which they begin; 0 where it was not asked for.
+    """
 
     offset_bytes: int
     data: bytes
+    first_line: int = 0
 
 
 class LogFollower:
@@ -58,12 +62,15 @@ class LogFollower:
         """Give the number, from 1, of the line in which an offset lies."""
         return 1 + await self._look(lambda file, size: count_newlines(file, min(size, offset_bytes)))
 
-    async def blocks(self, *, offset_bytes: int = 0) -> AsyncGenerator[LogBlock, None]:
+    async def blocks(self, *, offset_bytes: int = 0, numbered: bool = False) -> AsyncGenerator[LogBlock, None]:
         """Give the log from an offset on, in blocks of at most 64 KiB; close the iterator to leave early.
+
+        With `numbered` each block knows its first line; for that, what lies before the offset is read once.
 
         A log that is not there is an empty one until it is written. Raises `NotFound` once it is deleted.
         """
         at = offset_bytes
+        line = 0
         file: int | None = None
         try:
             while True:
@@ -75,8 +82,11 @@ class LogFollower:
                 if self._gone:
                     raise self._not_found()
                 if data:
-                    yield LogBlock(offset_bytes=at, data=data)
+                    if numbered:
+                        line = line or await self.line_number(at)
+                    yield LogBlock(offset_bytes=at, data=data, first_line=line)
                     at += len(data)
+                    line += data.count(b"\n") if numbered else 0
                 elif ended:
                     return
                 else:
@@ -89,7 +99,7 @@ class LogFollower:
     async def _read(self, file: int, at: int) -> bytes:
         live = self._live_size()
         size = BLOCK_BYTES if live is None else min(BLOCK_BYTES, live - at)
-        return await asyncio.to_thread(os.pread, file, size, at) if size > 0 else b""
+        return await asyncio.to_thread(read_at, file, size, at) if size > 0 else b""
 
     async def _wait(self, file: int | None) -> None:
         with suppress(TimeoutError):

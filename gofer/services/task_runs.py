@@ -35,11 +35,15 @@ class TaskRunView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """Which part of a log a caller wants: from an offset on, or the last lines (0 = all), and what is to come."""
+    """Which part of a log a caller wants: from an offset on, or the last lines (0 = all), and what is to come.
+
+    With `numbered` each block tells the number of its first line.
+    """
 
     offset_bytes: int = 0
     tail_lines: int = 0
     follow: bool = True
+    numbered: bool = False
 
 
 class TaskRuns:
@@ -127,7 +131,7 @@ class TaskRuns:
             begin = query.offset_bytes
             if query.tail_lines:
                 begin = await follower.offset_of_last_lines(query.tail_lines)
-            async with aclosing(follower.blocks(offset_bytes=begin)) as blocks:
+            async with aclosing(follower.blocks(offset_bytes=begin, numbered=query.numbered)) as blocks:
                 async for block in blocks:
                     yield block
 

@@ -154,6 +154,45 @@ async def test_a_raw_log_goes_on_from_an_offset_or_begins_at_the_last_lines(stub
     assert await raw(stub, tail_lines=99) == b"one\ntwo\nthree\n"
 
 
+async def test_lines_keep_their_numbers_wherever_the_log_is_begun(stub: proto.GoferStub) -> None:
+    await run_with(stub, output(b"one\ntwo\nthree\nfour"))
+
+    assert await lines(stub, logs_request(tail_lines=2)) == [(3, "three"), (4, "four")]
+    assert await lines(stub, logs_request(tail_lines=99)) == [(1, "one"), (2, "two"), (3, "three"), (4, "four")]
+    assert await lines(stub, logs_request(offset_bytes=8)) == [(3, "three"), (4, "four")]
+    assert await lines(stub, logs_request(offset_bytes=9)) == [(3, "hree"), (4, "four")]
+    assert await lines(stub, logs_request(offset_bytes=99)) == []
+
+
+@pytest.mark.parametrize("offset", [2**31, 2**62, 2**63 - 1])
+async def test_a_log_that_begins_far_behind_its_end_is_empty(stub: proto.GoferStub, offset: int) -> None:
+    await run_with(stub, output(b"one\n"))
+
+    assert await raw(stub, offset_bytes=offset) == b""
+    assert await lines(stub, logs_request(offset_bytes=offset)) == []
+
+
+async def test_followers_of_the_last_lines_go_on_with_the_right_numbers(app: App, stub: proto.GoferStub) -> None:
+    await up(stub, task("hello", variables=HOLD | {"GOFER_MEMORY_LOG": "first"}))
+    started = await start(stub)
+    await happened(stub, "TASKRUN_STARTED")
+    engine, attempt = container_of(app)
+    everything = stub.get_task_run_logs(logs_request())
+    engine.write(attempt, b"second\nthird\n")
+    assert [(await anext(everything)).line_num for _ in range(3)] == [1, 2, 3]
+
+    last = stub.get_task_run_logs(logs_request(tail_lines=1))
+    behind = stub.get_task_run_logs(logs_request(offset_bytes=26))
+    first_of_last = await anext(last)
+    engine.write(attempt, b"fourth\nfifth\n")
+    engine.release(attempt)
+
+    assert (first_of_last.line_num, first_of_last.log_line) == (3, "third")
+    assert [(each.line_num, each.log_line) async for each in last] == [(4, "fourth"), (5, "fifth")]
+    assert [(each.line_num, each.log_line) async for each in behind] == [(5, "fifth")]
+    await ended(stub, started)
+
+
 async def test_a_large_log_comes_whole(app: App, stub: proto.GoferStub) -> None:
     log = b"".join(b"%08d some words to fill the line\n" % number for number in range(20_000))
     await up(stub, task("hello", variables=HOLD))

@@ -93,4 +93,9 @@ def _reason_to_proto(reason: Reason | None) -> proto.TaskRunStatusReason:
 
 def log_query_of(request: proto.GetTaskRunLogsRequest) -> LogQuery:
     """Read which part of a log is wanted; nothing is checked yet."""
-    return LogQuery(offset_bytes=request.offset_bytes, tail_lines=request.tail_lines, follow=not request.no_follow)
+    return LogQuery(
+        offset_bytes=request.offset_bytes,
+        tail_lines=request.tail_lines,
+        follow=not request.no_follow,
+        numbered=not request.raw,
+    )
