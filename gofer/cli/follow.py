@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gofer_sdk.client import EventFilter
@@ -84,16 +84,17 @@ class _Follower:
                 pass
 
     async def _pump(self, task: str) -> None:
-        place = (self._run.pipeline, self._run.id, task)
         async with self._gate:
-            try:
-                async with aclosing(self._client.task_runs.logs(*place, namespace=self._run.namespace)) as chunks:
-                    async for chunk in chunks:
-                        self._view.log(task, chunk.data)
-            except (NotFound, FailedPrecondition):
-                # An old run's log may be gone; that is told with the task run and keeps nothing else from being shown.
-                pass
+            # An old run's log may be gone; that is told with the task run and keeps nothing else from being shown.
+            with suppress(NotFound, FailedPrecondition):
+                await self._show_log(task)
         await self._end(task)
+
+    async def _show_log(self, task: str) -> None:
+        place = (self._run.pipeline, self._run.id, task)
+        async with aclosing(self._client.task_runs.logs(*place, namespace=self._run.namespace)) as chunks:
+            async for chunk in chunks:
+                self._view.log(task, chunk.data)
 
     async def _end(self, task: str) -> None:
         self._view.task_ended(

@@ -13,10 +13,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from gofer.cli.endings import LogLines, ending_of
 from gofer.cli.neutral import plain
 from gofer.cli.output import Output
 from gofer.cli.states import look_of, state_of_task_run
-from gofer.cli.view import LogLines, ending_of
 from gofer.cli.words import counted, span
 
 if TYPE_CHECKING:
