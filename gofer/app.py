@@ -40,7 +40,7 @@ from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder
-from gofer.lifecycle import running, stop_on_signals
+from gofer.lifecycle import exit_in_time, running, stop_on_signals
 from gofer.logging import set_up_logging
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
@@ -292,10 +292,15 @@ def _info(base: _Base) -> SystemInfo:
     )
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, stopping: Callable[[], None]) -> None:
     stop = asyncio.Event()
     manager = ServiceManager()
-    with stop_on_signals(stop.set):
+
+    def begin_to_stop() -> None:
+        stopping()
+        stop.set()
+
+    with stop_on_signals(begin_to_stop):
         async with running_app(settings) as app:
             manager.ready(status=f"listening on {app.server.address}")
             await stop.wait()
@@ -323,7 +328,8 @@ def main(*, config_path: str | None, dev_mode: bool) -> int:
         for warning in (*loaded.warnings, *start_warnings(loaded.settings)):
             _log.warning(warning)
         try:
-            asyncio.run(_serve(loaded.settings))
+            with exit_in_time(loaded.settings.server.shutdown_timeout) as stopping:
+                asyncio.run(_serve(loaded.settings, stopping=stopping))
         except GoferError as error:
             _log.critical("the server can't run", error=error.message)
             return 1

@@ -12,6 +12,8 @@ harmless while the failure travels on. Whoever catches it and goes on must call 
 import asyncio
 import os
 import signal
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -143,6 +145,31 @@ def stop_on_signals(stop: Callable[[], None], *, exit_now: Callable[[int], objec
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def exit_in_time(limit: timedelta, *, exit_now: Callable[[int], object] = os._exit) -> Iterator[Callable[[], None]]:
+    """Give what begins the count: unless the block is left within `limit` of it, the process ends with code 1.
+
+    The graces of the parts add up to what a stop should take; a disk that hangs takes no notice of them. Counting is a
+    thread's work, so that a loop that hangs is no excuse either.
+    """
+
+    def out_of_time() -> None:
+        sys.stderr.write(f"gofer: the stop took more than {limit}; leaving without it\n")
+        exit_now(1)
+
+    timer = threading.Timer(limit.total_seconds(), out_of_time)
+    timer.daemon = True
+
+    def begin() -> None:
+        if timer.ident is None:
+            timer.start()
+
+    try:
+        yield begin
+    finally:
+        timer.cancel()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -8,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gofer.core.errors import ShuttingDown
-from gofer.lifecycle import owned_tasks, reraise_cancellation, running, stop_on_signals
+from gofer.lifecycle import exit_in_time, owned_tasks, reraise_cancellation, running, stop_on_signals
 from tests.fakes.stress import cancel_during_start, start_stop_stress
 
 GRACE = timedelta(seconds=5)
@@ -275,3 +276,30 @@ async def test_the_first_signal_stops_and_the_second_ends_the_process() -> None:
         await exited.wait()
 
     assert codes == [130]
+
+
+def test_a_stop_that_hangs_ends_the_process_in_time(capfd: pytest.CaptureFixture[str]) -> None:
+    codes: list[int] = []
+    left = threading.Event()
+
+    def exit_now(code: int) -> None:
+        codes.append(code)
+        left.set()
+
+    with exit_in_time(NO_GRACE, exit_now=exit_now) as begin:
+        begin()
+        begin()
+        assert left.wait(5)
+
+    assert codes == [1]
+    assert "took more than" in capfd.readouterr().err
+
+
+def test_a_stop_in_time_and_a_life_without_one_end_nothing() -> None:
+    codes: list[int] = []
+    with exit_in_time(GRACE, exit_now=codes.append) as begin:
+        begin()
+    with exit_in_time(NO_GRACE, exit_now=codes.append):
+        pass
+
+    assert codes == []
