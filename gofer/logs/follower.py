@@ -3,8 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -62,15 +62,24 @@ class LogFollower:
         """Give the number, from 1, of the line in which an offset lies."""
         return 1 + await self._look(lambda file, size: count_newlines(file, min(size, offset_bytes)))
 
-    async def blocks(self, *, offset_bytes: int = 0, numbered: bool = False) -> AsyncGenerator[LogBlock, None]:
-        """Give the log from an offset on, in blocks of at most 64 KiB; close the iterator to leave early.
+    async def numbered_blocks(self, *, offset_bytes: int = 0) -> AsyncGenerator[LogBlock, None]:
+        """Give what `blocks` gives, each block with its first line; what lies before the offset is read once for that.
 
-        With `numbered` each block knows its first line; for that, what lies before the offset is read once.
+        Raises as `blocks`.
+        """
+        line = 0
+        async with aclosing(self.blocks(offset_bytes=offset_bytes)) as blocks:
+            async for block in blocks:
+                line = line or await self.line_number(block.offset_bytes)
+                yield replace(block, first_line=line)
+                line += block.data.count(b"\n")
+
+    async def blocks(self, *, offset_bytes: int = 0) -> AsyncGenerator[LogBlock, None]:
+        """Give the log from an offset on, in blocks of at most 64 KiB; close the iterator to leave early.
 
         A log that is not there is an empty one until it is written. Raises `NotFound` once it is deleted.
         """
         at = offset_bytes
-        line = 0
         file: int | None = None
         try:
             while True:
@@ -82,11 +91,8 @@ class LogFollower:
                 if self._gone:
                     raise self._not_found()
                 if data:
-                    if numbered:
-                        line = line or await self.line_number(at)
-                    yield LogBlock(offset_bytes=at, data=data, first_line=line)
+                    yield LogBlock(offset_bytes=at, data=data)
                     at += len(data)
-                    line += data.count(b"\n") if numbered else 0
                 elif ended:
                     return
                 else:

@@ -131,7 +131,8 @@ class TaskRuns:
             begin = query.offset_bytes
             if query.tail_lines:
                 begin = await follower.offset_of_last_lines(query.tail_lines)
-            async with aclosing(follower.blocks(offset_bytes=begin, numbered=query.numbered)) as blocks:
+            give = follower.numbered_blocks if query.numbered else follower.blocks
+            async with aclosing(give(offset_bytes=begin)) as blocks:
                 async for block in blocks:
                     yield block
 

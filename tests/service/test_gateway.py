@@ -1,21 +1,14 @@
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Never
 
 import pytest
-from grpclib.client import Stream
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
-from h2.connection import H2Connection
-from h2.events import DataReceived, StreamEnded
 from h2.exceptions import StreamClosedError
-from h2.settings import SettingCodes
 
 from gofer.api.caller import Call, current_caller, trust_this_machine
 from gofer.api.exchange import encoded_replies, encoded_reply
@@ -33,31 +26,11 @@ from gofer_sdk._proto.proto import (
     GetTaskRunLogsResponse,
     GoferStub,
     ListTokensRequest,
-    Pipeline,
-    PipelineMetadata,
 )
-from gofer_sdk.client import GoferClient
 from gofer_sdk.codec import encode
 from tests.fakes.api import MAX_MESSAGE_BYTES, Served, served
 from tests.fakes.handlers import Scripted
-
-GET = "/proto.Gofer/GetPipeline"
-LOGS = "/proto.Gofer/GetTaskRunLogs"
-HEADERS = ((":authority", "localhost"), ("te", "trailers"), ("content-type", "application/grpc"))
-
-
-def reply(text: str = "") -> GetPipelineResponse:
-    return GetPipelineResponse(pipeline=Pipeline(metadata=PipelineMetadata(id=text)))
-
-
-async def echo(message: GetPipelineRequest) -> GetPipelineResponse:
-    return reply(message.id)
-
-
-def text_of(answer: GetPipelineResponse) -> str:
-    assert answer.pipeline is not None
-    assert answer.pipeline.metadata is not None
-    return answer.pipeline.metadata.id
+from tests.service.calls import GET, LOGS, Endless, echo, framed, reply, sent, text_of
 
 
 async def count(message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
@@ -194,29 +167,6 @@ async def test_dev_mode_trusts_this_machine_alone(peer: str | None, *, trusted: 
 # ---------------------------------------------------------------- what may be wrong with a request
 
 
-async def sent(it: Served, data: bytes, *, end: bool = True) -> GRPCError:
-    """Send bytes as the body of a call and give the error that answers them."""
-
-    async def send() -> None:
-        async with it.channel.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse) as stream:
-            await stream.send_request()
-            await _send_bytes(stream, data, end=end)
-            await stream.recv_message()
-
-    with pytest.raises(GRPCError) as caught:
-        await send()
-    return caught.value
-
-
-async def _send_bytes(stream: Stream[GetPipelineRequest, GetPipelineResponse], data: bytes, *, end: bool) -> None:
-    await stream._stream.send_data(data, end_stream=end)  # noqa: SLF001 - what no well-behaved client sends
-    stream._end_done = end  # noqa: SLF001
-
-
-def framed(data: bytes, *, size: int | None = None, compressed: int = 0) -> bytes:
-    return bytes((compressed,)) + (len(data) if size is None else size).to_bytes(4, "big") + data
-
-
 @pytest.mark.parametrize(
     ("data", "status", "text"),
     [
@@ -277,25 +227,6 @@ async def test_a_handler_may_give_bytes_in_place_of_messages(tmp_path: Path) -> 
 # ---------------------------------------------------------------- clients that leave
 
 
-@dataclass(slots=True)
-class Endless:
-    """A stream of replies that says when it has begun and when, and in which task, it was closed."""
-
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: list[asyncio.Task[object] | None] = field(default_factory=list)
-
-    async def logs(self, message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
-        self.tasks.append(asyncio.current_task())
-        try:
-            while True:
-                yield GetTaskRunLogsResponse(log_line="x" * 1000)
-                self.begun.set()
-        finally:
-            self.tasks.append(asyncio.current_task())
-            self.closed.set()
-
-
 async def test_a_client_that_stops_reading_and_leaves_ends_its_handler_in_the_handlers_own_task(tmp_path: Path) -> None:
     endless = Endless()
 
@@ -345,133 +276,6 @@ async def test_a_connection_that_breaks_ends_its_calls(tmp_path: Path) -> None:
             await endless.begun.wait()
             it.channel.close()
             await endless.closed.wait()
-
-
-# ---------------------------------------------------------------- clients that make the server wait
-
-SHORT = timedelta(seconds=0.3)
-
-
-async def test_a_client_that_reads_no_more_replies_is_let_go_and_others_are_not(tmp_path: Path) -> None:
-    """What it holds (a place in a log, a subscription of the bus) would be held for ever."""
-    endless = Endless()
-    log = BytesIO()
-
-    with set_up_logging(Settings(), stream=log):
-        async with served(tmp_path, Scripted(get=echo, logs=endless.logs), patience=SHORT) as it:
-            async with it.channel.request(
-                LOGS, Cardinality.UNARY_STREAM, GetTaskRunLogsRequest, GetTaskRunLogsResponse
-            ) as stream:
-                await stream.send_message(GetTaskRunLogsRequest(), end=True)
-                await endless.closed.wait()
-                await stream.cancel()
-            assert text_of(await it.stub.get_pipeline(GetPipelineRequest(id="next"))) == "next"
-
-    (line,) = [json.loads(each) for each in log.getvalue().splitlines() if LOGS.encode() in each]
-    assert line["status"] == "UNAVAILABLE"
-    assert "go on where it stopped" in line["error"]
-
-
-async def test_our_client_that_pauses_for_long_gets_the_whole_log_nevertheless(tmp_path: Path) -> None:
-    """The stream ends in the middle of a message then, which grpclib tells by an AssertionError."""
-    log = bytes(range(256)) * 40_000
-    ended = asyncio.Event()
-
-    async def give(message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
-        try:
-            for at in range(message.offset_bytes, len(log), 50_001):
-                yield GetTaskRunLogsResponse(chunk=log[at : at + 50_001], offset_bytes=at)
-        finally:
-            ended.set()
-
-    async with (
-        served(tmp_path, Scripted(logs=give), patience=SHORT) as it,
-        GoferClient(f"localhost:{it.server.port}") as client,
-    ):
-        chunks = client.task_runs.logs("simple", 1, "hello")
-        got = (await anext(chunks)).data
-        await ended.wait()
-        got += b"".join([chunk.data async for chunk in chunks])
-
-    assert got == log
-
-
-async def test_a_client_that_reads_its_connection_no_more_loses_it(tmp_path: Path) -> None:
-    """Its windows are wide, but nothing leaves the socket: a status could not be sent either."""
-    endless = Endless()
-
-    async with served(tmp_path, Scripted(logs=endless.logs), patience=SHORT) as it:
-        context = ssl.create_default_context(cafile=str(it.certificate))
-        context.set_alpn_protocols(["h2"])
-        reader, writer = await asyncio.open_connection("localhost", it.server.port, ssl=context)
-        connection = H2Connection()
-        connection.initiate_connection()
-        connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
-        connection.increment_flow_control_window(2**30)
-        connection.send_headers(1, [(":method", "POST"), (":scheme", "https"), (":path", LOGS), *HEADERS])
-        connection.send_data(1, framed(b""), end_stream=True)
-        writer.transport.pause_reading()  # type: ignore[attr-defined]  # an asyncio.Transport
-        writer.write(connection.data_to_send())
-        await endless.closed.wait()
-        writer.close()
-        del reader
-
-
-async def test_a_slow_reader_that_goes_on_reading_is_kept(tmp_path: Path) -> None:
-    text = "x" * 600_000  # some ten pieces, through a window of one
-
-    async def large(message: GetPipelineRequest) -> GetPipelineResponse:
-        return reply(text)
-
-    async with served(tmp_path, Scripted(get=large), patience=SHORT) as it:
-        context = ssl.create_default_context(cafile=str(it.certificate))
-        context.set_alpn_protocols(["h2"])
-        _, writer = opened = await asyncio.open_connection("localhost", it.server.port, ssl=context)
-        connection = H2Connection()
-        connection.initiate_connection()
-        connection.send_headers(1, [(":method", "POST"), (":scheme", "https"), (":path", GET), *HEADERS])
-        connection.send_data(1, framed(b""), end_stream=True)
-        received = await _read_slowly(connection, opened, pause=timedelta(seconds=0.1))
-        writer.close()
-
-    assert received > len(text)
-
-
-async def _read_slowly(
-    connection: H2Connection, opened: tuple[asyncio.StreamReader, asyncio.StreamWriter], *, pause: timedelta
-) -> int:
-    """Give how many bytes a call got whose client takes a piece after each pause."""
-    reader, writer = opened
-    received = 0
-    while True:
-        writer.write(connection.data_to_send())
-        for event in connection.receive_data(await reader.read(70_000)):
-            if isinstance(event, StreamEnded):
-                return received
-            if isinstance(event, DataReceived):
-                received += len(event.data)
-                connection.acknowledge_received_data(event.flow_controlled_length, 1)
-        await asyncio.sleep(pause.total_seconds())
-
-
-@pytest.mark.parametrize("data", [b"\0", framed(b"only the beginning", size=1000)])
-async def test_a_client_that_never_sends_its_request_is_let_go(tmp_path: Path, data: bytes) -> None:
-    async with served(tmp_path, Scripted(get=echo), patience=SHORT) as it:
-        error = await sent(it, data, end=False)
-
-    assert error.status is Status.UNAVAILABLE
-
-
-async def test_a_method_may_take_longer_than_a_client_may(tmp_path: Path) -> None:
-    async def slow(message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
-        for number in (1, 2):
-            await asyncio.sleep(2 * SHORT.total_seconds())
-            yield GetTaskRunLogsResponse(line_num=number)
-
-    async with served(tmp_path, Scripted(logs=slow), patience=SHORT) as it:
-        lines = [each.line_num async for each in it.stub.get_task_run_logs(GetTaskRunLogsRequest())]
-
-    assert lines == [1, 2]
 
 
 async def test_frames_of_a_kind_that_nobody_knows_are_passed_over(echoing: Served) -> None:

@@ -1,0 +1,80 @@
+"""What the tests of the gateway share: small calls, an endless stream, and bytes that no well-behaved client sends."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+import pytest
+from grpclib.client import Stream
+from grpclib.const import Cardinality
+from grpclib.exceptions import GRPCError
+
+from gofer_sdk._proto.proto import (
+    GetPipelineRequest,
+    GetPipelineResponse,
+    GetTaskRunLogsRequest,
+    GetTaskRunLogsResponse,
+    Pipeline,
+    PipelineMetadata,
+)
+from tests.fakes.api import Served
+
+GET = "/proto.Gofer/GetPipeline"
+LOGS = "/proto.Gofer/GetTaskRunLogs"
+HEADERS = ((":authority", "localhost"), ("te", "trailers"), ("content-type", "application/grpc"))
+
+
+def reply(text: str = "") -> GetPipelineResponse:
+    return GetPipelineResponse(pipeline=Pipeline(metadata=PipelineMetadata(id=text)))
+
+
+async def echo(message: GetPipelineRequest) -> GetPipelineResponse:
+    return reply(message.id)
+
+
+def text_of(answer: GetPipelineResponse) -> str:
+    assert answer.pipeline is not None
+    assert answer.pipeline.metadata is not None
+    return answer.pipeline.metadata.id
+
+
+def framed(data: bytes, *, size: int | None = None, compressed: int = 0) -> bytes:
+    return bytes((compressed,)) + (len(data) if size is None else size).to_bytes(4, "big") + data
+
+
+async def sent(it: Served, data: bytes, *, end: bool = True) -> GRPCError:
+    """Send bytes as the body of a call and give the error that answers them."""
+
+    async def send() -> None:
+        async with it.channel.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse) as stream:
+            await stream.send_request()
+            await _send_bytes(stream, data, end=end)
+            await stream.recv_message()
+
+    with pytest.raises(GRPCError) as caught:
+        await send()
+    return caught.value
+
+
+async def _send_bytes(stream: Stream[GetPipelineRequest, GetPipelineResponse], data: bytes, *, end: bool) -> None:
+    await stream._stream.send_data(data, end_stream=end)  # noqa: SLF001 - what no well-behaved client sends
+    stream._end_done = end  # noqa: SLF001
+
+
+@dataclass(slots=True)
+class Endless:
+    """A stream of replies that says when it has begun and when, and in which task, it was closed."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[asyncio.Task[object] | None] = field(default_factory=list)
+
+    async def logs(self, message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
+        self.tasks.append(asyncio.current_task())
+        try:
+            while True:
+                yield GetTaskRunLogsResponse(log_line="x" * 1000)
+                self.begun.set()
+        finally:
+            self.tasks.append(asyncio.current_task())
+            self.closed.set()
