@@ -112,14 +112,20 @@ def _groups(parents: Sequence[Sequence[int]]) -> Iterator[list[int]]:
             parent = next((number for number in ahead if not settled[number]), None)
             if parent is None:
                 path.pop()
-                if path:
-                    low[path[-1][0]] = min(low[path[-1][0]], low[task])
+                _pass_on(low, task, path)
                 if low[task] == order[task]:
                     yield _take_group(open_tasks, task, settled)
             elif order[parent] == unseen:
                 path.append((parent, iter(parents[parent])))
             else:
                 low[task] = min(low[task], order[parent])
+
+
+def _pass_on(low: list[int], task: int, path: Sequence[tuple[int, Iterator[int]]]) -> None:
+    """Tell the child that the walk came from, if any, how far back this task leads."""
+    if path:
+        child = path[-1][0]
+        low[child] = min(low[child], low[task])
 
 
 def _take_group(open_tasks: list[int], root: int, settled: list[bool]) -> list[int]:
