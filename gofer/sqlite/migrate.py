@@ -42,7 +42,8 @@ def load_migrations(package: str) -> tuple[Migration, ...]:
 def migrate(connection: sqlite3.Connection, migrations: Iterable[Migration]) -> int:
     """Apply the migrations that the database has not seen, and give its version.
 
-    Each is applied whole or not at all. `FailedPrecondition` if the database is newer than the last migration.
+    Each is applied whole or not at all. `FailedPrecondition` if the database is newer than the last migration, or is
+    somebody else's.
     """
     known = tuple(migrations)
     version = _version(connection)
@@ -51,6 +52,12 @@ def migrate(connection: sqlite3.Connection, migrations: Iterable[Migration]) -> 
             f"the database was written by a newer Gofer (its schema is {version}, this one knows {len(known)}); "
             "start that version, or restore a backup from before the upgrade",
             version=version,
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        (file,) = (row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+        raise FailedPrecondition(
+            f"the database {file} holds tables of another program, or of Gofer 0.6, whose data is not taken over: "
+            "name another path"
         )
     for migration in known[version:]:
         _apply(connection, migration)

@@ -49,6 +49,16 @@ def test_a_newer_database_is_refused_untouched(connection: sqlite3.Connection) -
         migrate(connection, [ONE])
 
 
+def test_a_database_of_another_program_is_refused(connection: sqlite3.Connection) -> None:
+    """Gofer 0.6 had its database at the same path by default."""
+    connection.execute("CREATE TABLE namespaces (id TEXT)")
+
+    with pytest.raises(FailedPrecondition, match="tables of another program"):
+        migrate(connection, [ONE])
+
+    assert tables(connection) == ["namespaces"]
+
+
 def test_migrations_are_read_from_a_package_in_order() -> None:
     assert [each.name for each in load_migrations("tests.unit.sqlite.steps")] == ["0001_things.sql", "0002_colour.sql"]
 
