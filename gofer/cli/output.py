@@ -20,6 +20,10 @@ _PIPE_WIDTH: Final = 10_000
 """How wide a line may be where no terminal limits it."""
 
 
+_CANONICAL_NAMES: Final = {"deployments": "Deployments"}
+"""Fields whose canonical name the generated code misses: it takes no name to begin with a capital."""
+
+
 class Message(Protocol):
     """A message of the wire, as far as printing it goes."""
 
@@ -88,7 +92,8 @@ class Output:
     def json(self, message: Message) -> None:
         """Print the canonical JSON of a message on one line, if programs are to read."""
         if self.is_json:
-            self._write(self.stdout, json.dumps(message.to_dict()) + "\n")
+            tree = {_CANONICAL_NAMES.get(name, name): value for name, value in message.to_dict().items()}
+            self._write(self.stdout, json.dumps(tree) + "\n")
 
     def line(self, text: str = "") -> None:
         """Print a line of data for people; control characters become spaces."""
@@ -119,7 +124,6 @@ class Output:
             self.raw(chunk)
         elif self.format is not OutputFormat.SILENT:
             self._write(self.stdout, log_filter.feed(chunk))
-            self.stdout.flush()
 
     def end_log(self, log_filter: LogFilter | None) -> None:
         """Print what a filter holds at the end of a log."""
@@ -130,7 +134,6 @@ class Output:
         """Print lines of logs for people; they are safe for a terminal already, and keep their colours."""
         if self.is_pretty and lines:
             self._print_lines(lines)
-            self.stdout.flush()
 
     def foreign_line(self, line: str) -> None:
         """Show people a line that a program of theirs wrote on its standard error."""
@@ -173,7 +176,6 @@ class Output:
             self.failure(f"{plain(question)} Nobody can be asked here: add --yes.")
             raise typer.Exit(2)
         self._write(self.stderr, f"? {plain(question)} Type {expected} to go on: ")
-        self.stderr.flush()
         if sys.stdin.readline().strip() != expected:
             self.failure("nothing was changed")
             raise typer.Exit(1)
@@ -193,3 +195,5 @@ class Output:
     def _write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, errors="replace").decode(encoding))
+        # Who reads a stream through a pipe wants each line as it comes.
+        stream.flush()

@@ -31,7 +31,7 @@ def show_run(output: Output, run: "proto.Run", task_runs: "Sequence[proto.TaskRu
     rows.append(("Started", f"{moment(run.started, now=now, detail=output.detail)} by {_initiator(run)}"))
     rows.append(("Duration", span(run.started, run.ended, now=now)))
     if run.variables:
-        rows.append(("Variables", ", ".join(f"{variable.key}={variable.value}" for variable in run.variables)))
+        rows.append(("Variables", ", ".join(sorted(f"{variable.key}={variable.value}" for variable in run.variables))))
     output.fields(rows)
     if task_runs:
         output.line()

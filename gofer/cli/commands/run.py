@@ -80,6 +80,9 @@ async def list_runs(ctx: typer.Context, pipeline: PipelineArgument, limit: Limit
         found, cursor = await take(lambda count, after: client.runs.list(pipeline, limit=count, cursor=after), limit)
     now, detail = cli.output.now(), cli.output.detail
     cli.output.json(proto.ListRunsResponse(runs=found, next_cursor=cursor))
+    if not found:
+        cli.output.hint(f"there are no runs of {pipeline} here")
+        return
     cli.output.table(
         ("ID", "State", "Started", "Ended", "Duration", "Version", "By"),
         [

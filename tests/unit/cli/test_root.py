@@ -1,0 +1,158 @@
+"""The command line as a whole: what it knows, and what it does not load."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+
+from gofer.cli.root import build
+
+EXPECTED = {
+    "completion",
+    "event get",
+    "event list",
+    "namespace create",
+    "namespace get",
+    "namespace list",
+    "namespace set",
+    "namespace update",
+    "pipeline config get",
+    "pipeline config list",
+    "pipeline deploy",
+    "pipeline deployment get",
+    "pipeline deployment list",
+    "pipeline disable",
+    "pipeline enable",
+    "pipeline get",
+    "pipeline list",
+    "pipeline run",
+    "run cancel",
+    "run cancel-all",
+    "run follow",
+    "run get",
+    "run list",
+    "run start",
+    "service info",
+    "service start",
+    "taskrun cancel",
+    "taskrun get",
+    "taskrun list",
+    "taskrun logs",
+    "up",
+}
+HEAVY = ("asyncio", "betterproto2", "grpclib", "hcl2", "pydantic", "rich", "ssl", "structlog", "gofer.app")
+
+
+def commands(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, TyperCommand]]:
+    """Yield each command by its words."""
+    if isinstance(command, TyperGroup):
+        for name, child in command.commands.items():
+            yield from commands(child, (*path, name))
+    elif isinstance(command, TyperCommand):
+        yield " ".join(path), command
+
+
+def run(*arguments: str, code: str = "from gofer.cli import main; main()") -> "subprocess.CompletedProcess[str]":
+    """Run the command line as a process of its own."""
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_these_are_the_commands() -> None:
+    assert {name for name, _ in commands(build())} == EXPECTED
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands(build())))
+def test_each_command_and_option_explains_itself(name: str, command: TyperCommand) -> None:
+    assert command.help, name
+    assert all(getattr(parameter, "help", None) for parameter in command.params), name
+
+
+def loaded_by(*arguments: str, modules: tuple[str, ...]) -> str:
+    """Say which of the modules were loaded when the command line had run."""
+    code = (
+        "import sys, atexit\n"
+        f"atexit.register(lambda: print([m for m in {modules} if m in sys.modules], file=sys.stderr))\n"
+        "from gofer.cli import main; main()"
+    )
+    return run(*arguments, code=code).stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "start", "-h"], ["--version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded_by(*arguments, modules=HEAVY) == "[]"
+
+
+def test_a_call_loads_neither_what_typer_would_read_values_with_nor_what_others_draw_with() -> None:
+    arguments = ["run", "list", "x", "--limit", "5", "--host", "127.0.0.1:1"]
+
+    assert loaded_by(*arguments, modules=("typer._adapters", "rich", "structlog", "hcl2")) == "[]"
+
+
+def test_the_version_is_told() -> None:
+    done = run("--version")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("gofer ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "strat"], "No such command 'strat'. Did you mean 'start'?"),
+        (["pipelin"], "Did you mean 'pipeline'?"),
+        (["run", "list"], "Missing argument 'PIPELINE'"),
+        (["run", "get", "x", "abc"], "'abc' is not a whole number"),
+        (["run", "get", "x", "0"], "0 is too small: at least 1"),
+        (["run", "list", "x", "--nope"], "No such option: --nope"),
+        (["run", "list", "x", "y"], "unexpected extra argument"),
+        (["run", "list", "x", "--format"], "'--format' requires an argument"),
+        (["run", "start", "x", "-v", "novalue"], "'novalue' is not KEY=VALUE"),
+        (["event", "list", "--follow", "--reverse"], "exclude each other"),
+        (["namespace", "set", "a-b"], "holds characters that an id may not have"),
+        (["namespace", "update", "abc"], "there is nothing to change"),
+        (["up", "--lang", "perl"], "'perl' is not known: use python, go, rust"),
+        (["completion", "tcsh"], "'tcsh' is not known: use bash, zsh, fish, powershell"),
+        (["run", "list", "x", "--format", "xml"], "'xml' is no format"),
+        (["run", "list", "x", "--config", "/nowhere/file"], "there is no configuration file"),
+        (["run", "list", "x", "--token", "a\nb"], "token"),
+        (["pipeline", "disable", "abc"], "add --yes"),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_2(arguments: list[str], expected: str) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line_and_ends_with_5() -> None:
+    done = run("run", "list", "x", "--host", "127.0.0.1:1")
+
+    assert done.returncode == 5
+    assert done.stderr == "x nothing listens at 127.0.0.1:1: is the server running?\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "expected"), [("bash", "complete -o default"), ("zsh", "#compdef gofer"), ("fish", "complete")]
+)
+def test_shells_are_taught_to_complete(shell: str, expected: str) -> None:
+    done = run("completion", shell)
+
+    assert done.returncode == 0
+    assert expected in done.stdout
+    assert "_GOFER_COMPLETE" in done.stdout
+
+
+def test_completion_knows_the_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from gofer.cli import main; main()"],
+        env={"_GOFER_COMPLETE": "complete_bash", "COMP_WORDS": "gofer run s", "COMP_CWORD": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == "start"
