@@ -129,9 +129,5 @@ def torture(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What it costs, beside the floors of the same run: all of tests/benchmarks, or those named."""
-    names = session.posargs or sorted(path.stem for path in (ROOT / "tests" / "benchmarks").glob("[!_]*.py"))
-    if not names:
-        session.warn("nothing yet: there is no tests/benchmarks")
-    for name in names:
-        session.run("python", "-m", f"tests.benchmarks.{name}")
+    """What it costs, beside the floors of the same run: all of tests/benchmarks, or those named (and --quick)."""
+    session.run("python", "-m", "tests.benchmarks.report", *session.posargs)

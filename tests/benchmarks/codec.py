@@ -1,24 +1,26 @@
 """How fast the codec is, beside the library's own on the same messages in the same run.
 
-Usage: python -m tests.benchmarks.codec
-Prints CPU microseconds a message (best of several rounds, the two codecs in turn) and the ratio, which is what to trust
-on a busy machine.
+Usage: python -m tests.benchmarks.codec [--quick]
+CPU microseconds a message, the two codecs in turn; the ratio is what to trust on a busy machine.
 """
 
-import sys
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import betterproto2
 
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import decode, encode
+from tests.benchmarks._figures import Effort, Figure, run
+
+Samples: TypeAlias = list[float]
 
 ROUNDS = 9
 SECONDS_PER_ROUND = 0.02
 
 
-def run(number: int) -> proto.Run:
+def run_message(number: int) -> proto.Run:
     """Return a run as lists are full of."""
     return proto.Run(
         namespace="default",
@@ -57,45 +59,46 @@ def pipeline() -> proto.GetPipelineResponse:
     )
 
 
-def best_of_both(ours: Callable[[], object], library: Callable[[], object]) -> tuple[float, float]:
+def pairs_of(ours: Callable[[], object], library: Callable[[], object], effort: Effort) -> tuple[Samples, Samples]:
     """Return the CPU microseconds of one call of each, measured in turn."""
-    best = [float("inf"), float("inf")]
-    for _ in range(ROUNDS):
-        for which, call in enumerate((ours, library)):
+    samples: tuple[Samples, Samples] = ([], [])
+    for _ in effort.rounds(ROUNDS):
+        for found, call in zip(samples, (ours, library), strict=True):
             calls, started = 0, time.process_time()
             while time.process_time() - started < SECONDS_PER_ROUND:
                 call()
                 calls += 1
-            best[which] = min(best[which], (time.process_time() - started) / calls * 1e6)
-    return best[0], best[1]
+            found.append((time.process_time() - started) / calls * 1e6)
+    return samples
 
 
-def figures(name: str, message: betterproto2.Message) -> str:
-    """Return one line of the table."""
+def figures_of(name: str, message: betterproto2.Message, effort: Effort) -> list[Figure]:
+    """Return the figures of one message, both ways."""
     kind, data = type(message), encode(message)
     if data != bytes(message) or decode(kind, data) != message:
         raise AssertionError(f"{name}: the two codecs disagree")
-    out, library_out = best_of_both(lambda: encode(message), lambda: bytes(message))
-    into, library_into = best_of_both(lambda: decode(kind, data), lambda: kind.parse(data))
-    return (
-        f"{name:20} {len(data):6}  {out:9.1f} {library_out:9.1f} {library_out / out:6.1f}x"
-        f"  {into:9.1f} {library_into:9.1f} {library_into / into:6.1f}x"
+    ways = (
+        ("encode", pairs_of(lambda: encode(message), lambda: bytes(message), effort)),
+        ("decode", pairs_of(lambda: decode(kind, data), lambda: kind.parse(data), effort)),
     )
+    what = f"{name}, {len(data):,} bytes"
+    return [
+        Figure(what=f"{way} {what}", unit="µs", ours=ours, floor=library, floor_is="the library's own codec")
+        for way, (ours, library) in ways
+    ]
 
 
-def main() -> int:
-    """Print the table; return the exit status."""
+async def measure(effort: Effort) -> list[Figure]:
+    """Measure small messages and large ones."""
     messages: dict[str, betterproto2.Message] = {
-        "GetPipeline request": proto.GetPipelineRequest(namespace_id="default", id="nightly"),
-        "log line": proto.GetTaskRunLogsResponse(log_line="a line that somebody might want to read", line_num=123_456),
-        "pipeline": pipeline(),
-        "61 runs": proto.ListRunsResponse(runs=[run(n + 1) for n in range(61)]),
-        "200 runs": proto.ListRunsResponse(runs=[run(n + 1) for n in range(200)]),
+        "a request": proto.GetPipelineRequest(namespace_id="default", id="nightly"),
+        "a log line": proto.GetTaskRunLogsResponse(log_line="a line that somebody might want to read", line_num=123),
+        "a pipeline": pipeline(),
+        "61 runs": proto.ListRunsResponse(runs=[run_message(n + 1) for n in range(61)]),
+        "200 runs": proto.ListRunsResponse(runs=[run_message(n + 1) for n in range(200)]),
     }
-    head = f"{'message':20} {'bytes':>6}  {'encode':>9} {'library':>9} {'':7}  {'decode':>9} {'library':>9}"
-    sys.stdout.write("\n".join([head, *(figures(name, message) for name, message in messages.items()), ""]))
-    return 0
+    return [figure for name, message in messages.items() for figure in figures_of(name, message, effort)]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(measure)

@@ -1,0 +1,126 @@
+"""A real server as a process of its own, set up as in production but for auth: JSON logs, in a file.
+
+python -m tests.benchmarks._server DATA_FOLDER ENGINE
+
+Prints `ready PORT` once it serves, and ends with SIGTERM. With GOFER_BENCH_PROFILE=FILE it writes cProfile's data
+there; with GOFER_BENCH_SWITCH_INTERVAL=SECONDS a thread may hold the interpreter for so long.
+"""
+
+import asyncio
+import cProfile
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from gofer.app import running_app
+from gofer.config.address import Address
+from gofer.config.load import load_settings
+from gofer.config.settings import Settings
+from gofer.lifecycle import stop_on_signals
+from gofer.logging import set_up_logging
+from gofer_sdk.client import GoferClient
+from tests.benchmarks._figures import cpu_seconds
+
+ROOT: Final = Path(__file__).parents[2]
+_START_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A server that benchmarks ask: Gofer's, or a floor's."""
+
+    process: asyncio.subprocess.Process
+    port: int
+
+    def client(self) -> GoferClient:
+        """Give a client of it."""
+        return GoferClient(f"127.0.0.1:{self.port}")
+
+    def cpu_seconds(self) -> float:
+        """Tell how much processor time it has used."""
+        return cpu_seconds(self.process.pid)
+
+    def rss_megabytes(self) -> float:
+        """Tell how much memory it holds, in units of 10^6 bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@asynccontextmanager
+async def gofer(folder: Path, engine: str, **environment: str) -> AsyncIterator[Process]:
+    """Run a server with its data below `folder` for the length of the block."""
+    async with started("tests.benchmarks._server", str(folder), engine, **environment) as process:
+        yield process
+
+
+@asynccontextmanager
+async def started(module: str, *arguments: str, **environment: str) -> AsyncIterator[Process]:
+    """Run a module that prints `ready PORT`, for the length of the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(_START_SECONDS):
+            words = (await process.stdout.readline()).split()
+        if words[:1] != [b"ready"]:
+            message = f"{module} did not start"
+            raise RuntimeError(message)
+        yield Process(process=process, port=int(words[1]))
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def settings_of(folder: Path, engine: str) -> Settings:
+    """Give production's settings but for auth, with everything below one folder."""
+    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder, engines=()).settings
+    return replace(
+        settings,
+        server=replace(
+            settings.server,
+            host=Address(host="127.0.0.1", port=0),
+            storage_path=folder / "data" / "gofer.db",
+        ),
+        task_run_logs_dir=folder / "data" / "logs",
+        development=replace(settings.development, pretty_logging=False),
+        scheduler=replace(settings.scheduler, engine=engine),
+    )
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    with stop_on_signals(stop.set):
+        async with running_app(settings) as app:
+            if interval := os.environ.get("GOFER_BENCH_SWITCH_INTERVAL"):
+                sys.setswitchinterval(float(interval))
+            sys.stdout.write(f"ready {app.server.port}\n")
+            sys.stdout.flush()
+            await stop.wait()
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    folder, engine = Path(sys.argv[1]), sys.argv[2]
+    settings = settings_of(folder, engine)
+    profile = os.environ.get("GOFER_BENCH_PROFILE")
+    profiler = cProfile.Profile() if profile else None
+    with (folder / "server.log").open("ab") as log, set_up_logging(settings, stream=log):
+        if profiler is None:
+            asyncio.run(_serve(settings))
+        else:
+            profiler.runcall(asyncio.run, _serve(settings))
+    if profiler is not None and profile:
+        profiler.dump_stats(profile)
+
+
+if __name__ == "__main__":
+    main()
