@@ -128,6 +128,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
     folder = settings.data_folder
     await asyncio.to_thread(ensure_private_folder, folder)
     stack.enter_context(data_folder_lock(folder))
+    await asyncio.to_thread(ensure_private_folder, settings.task_run_logs_dir)  # else every task would find out
     sealer = await asyncio.to_thread(open_sealer, settings)
     bus: Bus[Envelope] = Bus()
     database = await _open_storage(stack, settings, bus=bus, clock=clock, probes=probes)

@@ -31,6 +31,11 @@ def ensure_private_folder(folder: Path) -> None:
     _check_owner(folder, info)
     if not stat.S_ISDIR(info.st_mode):
         raise FailedPrecondition(f"{folder} is not a folder; name a folder of Gofer's own", path=str(folder))
+    if info.st_mode & stat.S_ISVTX and info.st_mode & _OTHERS:  # such as /var/tmp: no advice to close it
+        raise FailedPrecondition(
+            f"the folder {folder} is there for all users of this machine; name a folder of Gofer's own",
+            path=str(folder),
+        )
     if info.st_mode & _OTHERS:
         raise FailedPrecondition(
             f"the folder {folder} is open to other users (mode {stat.S_IMODE(info.st_mode):04o}); "

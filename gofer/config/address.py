@@ -30,6 +30,10 @@ class Address:
             raise ValueError(f"{text!r} is not host:port, such as localhost:8080 or [::1]:8080")
         if (":" in host) != bracketed or set(host) & set("[] /"):
             raise ValueError(f"{text!r} is not host:port; write an IPv6 address in brackets, such as [::1]:8080")
+        if not (host.isascii() and host.isprintable()):
+            raise ValueError(
+                f"{text!r} is not host:port; write the host in plain letters, such as xn--bcher-kva.example"
+            )
         return cls(host=host, port=int(port))
 
     def __str__(self) -> str:

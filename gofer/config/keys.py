@@ -14,10 +14,13 @@ from gofer.config import settings
 from gofer.config.address import Address
 from gofer.config.settings import AtLeast, Settings
 from gofer_sdk.rules.durations import format_duration, parse_duration
+from gofer_sdk.rules.text import quoted
 
 Value = str | int | float | bool | timedelta | Path | Address | tuple[str, ...]
 """What a key may hold."""
 
+LARGEST: Final = 2**53
+"""The largest number that a key may hold: far beyond any sense, and well within what the database counts with."""
 NO_KEYS: Final = frozenset({"dev_mode", "other"})  # fields that neither a file nor a variable sets by name
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -65,6 +68,8 @@ class Key:
         result = _from_text(self.kind, value) if isinstance(value, str) else _from_value(self.kind, value)
         if self.minimum is not None:
             _check_minimum(result, self.minimum)
+        if isinstance(result, int) and result > LARGEST:
+            raise ValueError(f"the number is too large: at most {LARGEST}")
         return result
 
 
@@ -179,12 +184,12 @@ def _number(kind: type[int] | type[float], text: str) -> int | float:
     try:
         return kind(text.strip())
     except ValueError:
-        raise ValueError(f"{text!r} is not {_WANTED[kind]}") from None
+        raise ValueError(f"{quoted(text)} is not {_WANTED[kind]}") from None
 
 
 def _path(text: str) -> Path:
-    if not text:
-        raise ValueError("the path is empty")
+    if not text or "\0" in text:
+        raise ValueError("the path is empty, or holds a NUL character")
     return Path(text).expanduser().absolute()
 
 

@@ -80,8 +80,10 @@ def _read_file(path: Path) -> HclBody:
         return parse_hcl(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidInput(f"there is no configuration file {path}: name another, or leave it out") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the configuration file {path} can't be read: {error}") from error
+    except OSError as error:
+        raise InvalidInput(f"the configuration file {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the configuration file {path} can't be read: it is not UTF-8") from error
     except HclFault as error:
         raise InvalidInput(f"the configuration file {path} can't be read: {error}") from error
 

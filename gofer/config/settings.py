@@ -262,8 +262,8 @@ class Settings:
     run_parallelism_limit: Count = 200
     """The most runs of one pipeline at a time, whatever its own limit; 0: no limit."""
 
-    pipeline_version_limit: Positive = 5
-    """How many versions of a pipeline are kept."""
+    pipeline_version_limit: Count = 5
+    """How many versions of a pipeline are kept; 0: all. Those that are live or that a run was made from stay."""
 
     event_log_retention: Period = timedelta(hours=4380)
     """How long events are kept."""

@@ -37,6 +37,18 @@ def test_a_folder_that_others_may_enter_is_refused_with_the_command_that_mends_i
     assert mode(folder) == 0o755
 
 
+def test_a_folder_for_everybody_is_refused_without_advice_to_close_it(tmp_path: Path) -> None:
+    """As root, `chmod 700 /var/tmp` would have been the advice."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+
+    with pytest.raises(FailedPrecondition, match="for all users") as caught:
+        ensure_private_folder(folder)
+
+    assert "chmod" not in caught.value.message
+
+
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()

@@ -80,6 +80,7 @@ def test_every_key_is_explained_and_reads_its_own_default(key: Key) -> None:
         ("development.bypass_auth", "1", True),
         ("log_level", "WARN", LogLevel.WARN),
         ("server.storage_path", "/srv/gofer.db", Path("/srv/gofer.db")),
+        ("pipeline_version_limit", "0", 0),
     ],
 )
 def test_values_are_read_as_their_key_wants_them(name: str, value: object, expected: object) -> None:
@@ -97,6 +98,9 @@ def test_values_are_read_as_their_key_wants_them(name: str, value: object, expec
         ("server.shutdown_timeout", "0s", "too short: at least 1s"),
         ("extensions.stop_timeout", "-1s", "too short"),
         ("run_parallelism_limit", -1, "too small: at least 0"),
+        ("server.storage_results_limit", "99999999999999999999", "too large: at most"),
+        ("server.storage_results_limit", 2**63 - 1, "too large: at most"),
+        ("server.storage_path", "/a\0b", "NUL"),
         ("run_parallelism_limit", "many", "whole number"),
         ("run_parallelism_limit", True, "whole number"),
         ("run_parallelism_limit", 1.5, "whole number"),

@@ -148,6 +148,9 @@ def test_keys_that_only_documents_knew_are_accepted_with_a_warning(write: Write)
 def test_a_file_that_is_missing_or_no_hcl_is_refused_by_name(write: Write, tmp_path: Path) -> None:
     assert "there is no configuration file" in faults(tmp_path / "none.hcl")[0]
     assert "line 1" in faults(write("server = = 1"))[0]
+    assert faults(tmp_path)[0].endswith("can't be read: Is a directory")
+    (tmp_path / "latin1.hcl").write_bytes(b'log_level = "\xff"')
+    assert faults(tmp_path / "latin1.hcl")[0].endswith("it is not UTF-8")
 
 
 def test_the_path_variable_replaces_the_flag(write: Write, tmp_path: Path) -> None:
