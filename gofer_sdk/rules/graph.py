@@ -9,6 +9,7 @@ from typing import Final
 from gofer_sdk.rules.text import quoted
 
 _SPELLED_LIMIT: Final = 20
+_UNSEEN: Final = -1
 
 
 def graph_faults(tasks: Iterable[tuple[str, Collection[str]]]) -> tuple[str, ...]:
@@ -95,42 +96,54 @@ def _circle_of(group: Sequence[int], parents: Sequence[Sequence[int]]) -> tuple[
 
 def _groups(parents: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Yield the strongly connected groups of the graph: Tarjan's algorithm with a stack of its own."""
-    unseen = -1
-    order = [unseen] * len(parents)
-    low = [0] * len(parents)
-    settled = [False] * len(parents)
-    open_tasks: list[int] = []
-    seen = 0
+    search = _Search(parents)
     for root in range(len(parents)):
-        path = [(root, iter(parents[root]))] if order[root] == unseen else []
+        yield from search.groups_from(root)
+
+
+class _Search:
+    """A walk through the whole graph, depth first, from each task to its parents.
+
+    `order` tells when a task was met, `low` how far back of those that are still open it leads.
+    """
+
+    def __init__(self, parents: Sequence[Sequence[int]]) -> None:
+        self._parents = parents
+        self._order = [_UNSEEN] * len(parents)
+        self._low = [_UNSEEN] * len(parents)
+        self._settled = [False] * len(parents)
+        self._open: list[int] = []
+        self._seen = 0
+
+    def groups_from(self, root: int) -> Iterator[list[int]]:
+        """Yield the groups that are complete once everything that a task leads to was met."""
+        if self._order[root] != _UNSEEN:
+            return
+        path = [(root, self._enter(root))]
         while path:
             task, ahead = path[-1]
-            if order[task] == unseen:
-                order[task] = low[task] = seen
-                seen += 1
-                open_tasks.append(task)
-            parent = next((number for number in ahead if not settled[number]), None)
+            parent = next((number for number in ahead if not self._settled[number]), None)
             if parent is None:
                 path.pop()
-                _pass_on(low, task, path)
-                if low[task] == order[task]:
-                    yield _take_group(open_tasks, task, settled)
-            elif order[parent] == unseen:
-                path.append((parent, iter(parents[parent])))
+                yield from self._leave(task, child=path[-1][0] if path else None)
+            elif self._order[parent] == _UNSEEN:
+                path.append((parent, self._enter(parent)))
             else:
-                low[task] = min(low[task], order[parent])
+                self._low[task] = min(self._low[task], self._order[parent])
 
+    def _enter(self, task: int) -> Iterator[int]:
+        self._order[task] = self._low[task] = self._seen
+        self._seen += 1
+        self._open.append(task)
+        return iter(self._parents[task])
 
-def _pass_on(low: list[int], task: int, path: Sequence[tuple[int, Iterator[int]]]) -> None:
-    """Tell the child that the walk came from, if any, how far back this task leads."""
-    if path:
-        child = path[-1][0]
-        low[child] = min(low[child], low[task])
-
-
-def _take_group(open_tasks: list[int], root: int, settled: list[bool]) -> list[int]:
-    group: list[int] = []
-    while not group or group[-1] != root:
-        group.append(open_tasks.pop())
-        settled[group[-1]] = True
-    return group
+    def _leave(self, task: int, *, child: int | None) -> Iterator[list[int]]:
+        if child is not None:
+            self._low[child] = min(self._low[child], self._low[task])
+        if self._low[task] < self._order[task]:
+            return
+        group: list[int] = []
+        while not group or group[-1] != task:
+            group.append(self._open.pop())
+            self._settled[group[-1]] = True
+        yield group
