@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from grpclib import protocol
 from grpclib.encoding.base import CodecBase
 from grpclib.protocol import H2Protocol
 from grpclib.server import Handler, Server, Stream
@@ -28,6 +29,8 @@ PATIENCE: Final = timedelta(seconds=60)
 """How long a client may take nothing of what is sent to it."""
 PIECE_BYTES: Final = 64 * 1024
 """Of a message, to look at whether the other side goes on sending or taking."""
+TIMEOUT: Final = "grpc-timeout"
+_A_MILLISECOND: Final = {"H": 1, "M": 1, "S": 1, "m": 1, "u": 1_000, "n": 1_000_000}
 PREFIX_BYTES: Final = 5  # of a message: a byte that says whether it is compressed, then its length
 
 
@@ -88,6 +91,25 @@ async def send_buffer(
         # With a wide window that never waits: let other calls in.
         await asyncio.sleep(0)
     stream._send_message_done = True  # noqa: SLF001
+
+
+class TolerantHandler(Handler):
+    """Starts the calls of a connection, also those whose headers grpclib would fail over."""
+
+    def accept(
+        self, stream: protocol.Stream, headers: list[tuple[str, str]], release_stream: Callable[[], object]
+    ) -> None:
+        """Start a call; without a path it is unknown, and a deadline that has passed is one that passes at once."""
+        mended = [(name, _at_least_a_millisecond(value) if name == TIMEOUT else value) for name, value in headers]
+        super().accept(stream, [(":method", ""), (":path", ""), *mended], release_stream)
+
+
+def _at_least_a_millisecond(timeout: str) -> str:
+    # A shorter one has passed before grpclib looks at it, which it takes for a fault of the method.
+    amount, unit = timeout[:-1], timeout[-1:]
+    if not (amount.isascii() and amount.isdigit()) or unit not in _A_MILLISECOND:
+        return timeout  # which grpclib refuses
+    return timeout if int(amount) >= _A_MILLISECOND[unit] else "1m"
 
 
 class TrackedProtocol(H2Protocol):
@@ -166,6 +188,8 @@ class TrackingServer(Server):
     def __init__(self, services: "Collection[IServable]", *, codec: CodecBase, patience: timedelta = PATIENCE) -> None:
         super().__init__(services, codec=codec)
         self.patience = patience
+        # As ASCII, one odd byte in one call's metadata would end the connection of all of them.
+        self._h2_config.header_encoding = "latin-1"
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()
 
@@ -211,6 +235,6 @@ class TrackingServer(Server):
 
     def _protocol_factory(self) -> H2Protocol:
         self.__gc_step__()
-        handler = Handler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        handler = TolerantHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
         self._handlers.add(handler)
         return TrackedProtocol(handler, server=self)

@@ -1,6 +1,7 @@
 """What the tests of the gateway share: small calls, an endless stream, and bytes that no well-behaved client sends."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -8,6 +9,9 @@ import pytest
 from grpclib.client import Stream
 from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ResponseReceived, StreamEnded, TrailersReceived
 
 from gofer_sdk._proto.proto import (
     GetPipelineRequest,
@@ -78,3 +82,25 @@ class Endless:
         finally:
             self.tasks.append(asyncio.current_task())
             self.closed.set()
+
+
+async def answers_to(it: Served, *calls: list[tuple[str, str]]) -> list[dict[bytes, bytes]]:
+    """Make calls with these headers and an empty message, and give the headers and trailers that answer each."""
+    context = ssl.create_default_context(cafile=str(it.certificate))
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection("localhost", it.server.port, ssl=context)
+    connection = H2Connection(H2Configuration(validate_outbound_headers=False))
+    connection.initiate_connection()
+    for number, headers in enumerate(calls):
+        connection.send_headers(2 * number + 1, [(":scheme", "https"), *headers, *HEADERS])
+        connection.send_data(2 * number + 1, framed(b""), end_stream=True)
+    writer.write(connection.data_to_send())
+    answers: dict[int, dict[bytes, bytes]] = {}
+    left = len(calls)
+    while left:
+        for event in connection.receive_data(await reader.read(10_000)):
+            if isinstance(event, ResponseReceived | TrailersReceived):
+                answers.setdefault(event.stream_id, {}).update(event.headers)
+            left -= isinstance(event, StreamEnded)
+    writer.close()
+    return [answers[stream] for stream in sorted(answers)]

@@ -30,7 +30,7 @@ from gofer_sdk._proto.proto import (
 from gofer_sdk.codec import encode
 from tests.fakes.api import MAX_MESSAGE_BYTES, Served, served
 from tests.fakes.handlers import Scripted
-from tests.service.calls import GET, LOGS, Endless, echo, framed, reply, sent, text_of
+from tests.service.calls import GET, LOGS, Endless, answers_to, echo, framed, reply, sent, text_of
 
 
 async def count(message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
@@ -286,3 +286,30 @@ async def test_frames_of_a_kind_that_nobody_knows_are_passed_over(echoing: Serve
 
     assert text_of(await echoing.stub.get_pipeline(GetPipelineRequest(id="next"))) == "next"
     assert protocol is await echoing.channel.__connect__()
+
+
+@pytest.mark.parametrize("moment", ["0n", "1n", "0S", "999u"])
+async def test_a_deadline_that_has_passed_already_is_no_fault_of_the_server(tmp_path: Path, moment: str) -> None:
+    async def wait(message: GetPipelineRequest) -> Never:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with served(tmp_path, Scripted(get=wait)) as it:
+        (answer,) = await answers_to(it, [(":method", "POST"), (":path", GET), ("grpc-timeout", moment)])
+
+    assert answer[b"grpc-status"] == str(Status.DEADLINE_EXCEEDED.value).encode()
+
+
+async def test_odd_bytes_in_metadata_are_no_end_of_the_connection(echoing: Served) -> None:
+    call = [(":method", "POST"), (":path", GET)]
+
+    answers = await answers_to(echoing, [*call, ("x-odd", "ü")], [*call, ("x-odd", "\U0001f600")], call)
+
+    assert [answer[b"grpc-status"] for answer in answers] == [b"0"] * 3
+
+
+async def test_a_call_without_a_path_or_method_is_answered(echoing: Served) -> None:
+    methodless, pathless = await answers_to(echoing, [(":path", GET)], [(":method", "POST")])
+
+    assert methodless[b":status"] == b"405"
+    assert pathless[b"grpc-status"] == str(Status.UNIMPLEMENTED.value).encode()

@@ -34,12 +34,16 @@ def test_a_connection_and_a_handler_are_made_as_before() -> None:
         "status_details_codec",
         "dispatch",
     ]
+    assert list(inspect.signature(server.Handler.accept).parameters) == ["self", "stream", "headers", "release_stream"]
+    assert "headers_map[':path']" in inspect.getsource(server.request_handler)
     assert "self._tasks" in inspect.getsource(server.Handler)
 
 
 def test_a_stream_reads_and_sends_bytes_as_before() -> None:
     assert "self._stream = stream" in inspect.getsource(server.Stream.__init__)
     assert server.Stream._send_initial_metadata_done is False  # noqa: SLF001
+    assert server.Stream._send_message_done is False  # noqa: SLF001
+    assert "self.processors = {" in inspect.getsource(protocol.EventsProcessor)
     assert list(inspect.signature(protocol.Stream.recv_data).parameters) == ["self", "size"]
     assert list(inspect.signature(protocol.Stream.send_data).parameters) == ["self", "data", "end_stream"]
     assert "raise AssertionError('Received less data than expected')" in inspect.getsource(protocol.Buffer.read)
