@@ -87,8 +87,9 @@ class World:
         await self._workers.enter_async_context(running(self.scheduler, grace=GRACE))
 
     async def stop(self) -> None:
-        """Stop the workers; containers go on."""
+        """Stop the workers; containers go on. Writes under way are waited for, as the database's own stop does."""
         await self._workers.aclose()
+        await self.database.write(lambda _: None)
         self._workers = AsyncExitStack()
 
     async def register(self, *tasks: Task, parallelism: int = 0) -> None:
