@@ -3,15 +3,18 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Self, TypeVar
 
 from gofer.core.errors import InvalidInput
+from gofer.sqlite import Row
 
 T = TypeVar("T")
 
 DEFAULT_CAP: Final = 200
+MOST_BYTES: Final = 3 * 1024 * 1024
+"""Of the large texts of a page."""
 
 Place = tuple[str | int, ...]
 """What orders a list: the values of one item that its place in the list depends on."""
@@ -21,7 +24,8 @@ Place = tuple[str | int, ...]
 class Page:
     """Which part of a list is wanted.
 
-    `limit` 0, or one over `cap`, means the cap. `cursor` is one that a list gave, and beats `offset`.
+    `limit` 0, or one over `cap`, means the cap; a page of large items is shorter. `cursor` is one that a list gave, and
+    beats `offset`.
     """
 
     limit: int = 0
@@ -84,9 +88,28 @@ def _fits(value: str | int) -> bool:
     return value.isascii()
 
 
-def cut(found: Sequence[T], page: Page, place_of: Callable[[T], Place]) -> Listed[T]:
-    """Make a page of what was found with a limit of one more than the page's size."""
-    if len(found) <= page.size:
+def within_bytes(rows: Iterable[Row], column: str) -> tuple[list[Row], bool]:
+    """Give the first rows whose texts in a column have 3 MiB together, at least one, and whether there are more.
+
+    Many clients take no message of more than 4 MiB.
+    """
+    kept: list[Row] = []
+    size_bytes = 0
+    for row in rows:
+        text: str = row[column]
+        size_bytes += len(text) if text.isascii() else len(text.encode())
+        if kept and size_bytes > MOST_BYTES:
+            return kept, True
+        kept.append(row)
+    return kept, False
+
+
+def cut(found: Sequence[T], page: Page, place_of: Callable[[T], Place], *, more: bool = False) -> Listed[T]:
+    """Make a page of what was found with a limit of one more than the page's size.
+
+    `more` says that there is more than was found, however little that is.
+    """
+    if len(found) <= page.size and not more:
         return Listed(items=tuple(found), next_cursor="")
     items = tuple(found[: page.size])
     place = json.dumps(place_of(items[-1]), separators=(",", ":"))

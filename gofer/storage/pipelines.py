@@ -9,7 +9,7 @@ from gofer.core.pipeline import ConfigState, Pipeline, PipelineConfig
 from gofer.core.times import maybe_to_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.deployments import DeploymentRepository
-from gofer.storage.page import Listed, Page, cut
+from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import config_of, pipeline_of, tasks_to_json
 
 _FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
@@ -136,7 +136,7 @@ class PipelineRepository(DeploymentRepository):
     def list_configs(self, key: PipelineKey, page: Page) -> Listed[PipelineConfig]:
         """Give a pipeline's configs, newest version first."""
         (before,) = page.after((int,)) or (None,)
-        rows = self._connection.execute(
+        found = self._connection.execute(
             _LIST_CONFIGS,
             {
                 "namespace": key.namespace,
@@ -146,7 +146,8 @@ class PipelineRepository(DeploymentRepository):
                 "offset": page.skip,
             },
         )
-        return cut([config_of(row) for row in rows], page, lambda last: (last.version,))
+        rows, more = within_bytes(found, "tasks")
+        return cut([config_of(row) for row in rows], page, lambda last: (last.version,), more=more)
 
     def last_version(self, key: PipelineKey) -> Version:
         """Give the highest version number that the pipeline ever had; 0 where it has none or does not exist."""

@@ -9,7 +9,7 @@ from gofer.core.ids import PipelineKey, RunId, RunKey
 from gofer.core.run import Run, StopRequest
 from gofer.core.times import to_ms
 from gofer.sqlite import Connection
-from gofer.storage.page import Listed, Page, cut
+from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import run_key_of, run_of, run_state_to_row, run_to_row, stop_request_to_row
 from gofer.storage.task_runs import TaskRunRepository
 
@@ -107,7 +107,7 @@ class RunRepository(TaskRunRepository):
     def list_runs(self, key: PipelineKey, page: Page) -> Listed[Run]:
         """Give a pipeline's runs, newest first."""
         (before,) = page.after((int,)) or (None,)
-        rows = self._connection.execute(
+        found = self._connection.execute(
             _LIST,
             {
                 "namespace": key.namespace,
@@ -117,7 +117,8 @@ class RunRepository(TaskRunRepository):
                 "offset": page.skip,
             },
         )
-        return cut([run_of(row) for row in rows], page, lambda last: (last.id,))
+        rows, more = within_bytes(found, "variables")
+        return cut([run_of(row) for row in rows], page, lambda last: (last.id,), more=more)
 
     def find_by_request(self, key: PipelineKey, request_id: str, since: datetime) -> Run | None:
         """Give the newest run that this request made at or after `since`; None for the empty request id."""

@@ -177,3 +177,19 @@ async def test_a_missing_id_is_named(stub: proto.GoferStub) -> None:
         with pytest.raises(GRPCError, match="is missing") as refused:
             await call
         assert refused.value.status is Status.INVALID_ARGUMENT
+
+
+async def test_a_page_of_large_versions_is_short_enough_for_a_message_that_clients_take(stub: proto.GoferStub) -> None:
+    large = proto.UserPipelineTaskConfig(id="large", image="busybox", command=["x" * 100_000] * 10)
+    other = proto.UserPipelineTaskConfig(id="other", image="busybox", command=["x" * 100_000] * 10)
+    for _ in range(4):
+        await register(stub, large, other)
+
+    first = await stub.list_pipeline_configs(proto.ListPipelineConfigsRequest(pipeline_id="simple"))
+    second = await stub.list_pipeline_configs(
+        proto.ListPipelineConfigsRequest(pipeline_id="simple", cursor=first.next_cursor)
+    )
+
+    assert [found.version for found in first.configs] == [4]
+    assert [found.version for found in second.configs] == [3]
+    assert second.next_cursor

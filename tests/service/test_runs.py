@@ -5,6 +5,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 from tests.service.wire import CLI, NEED, ended, kinds, start, task, up
 
 HOLD = {"GOFER_MEMORY_HOLD": "true"}
@@ -227,3 +228,23 @@ async def test_what_there_is_not_is_neither_given_nor_cancelled(stub: proto.Gofe
         with pytest.raises(GRPCError) as refused:
             await call
         assert refused.value.status is status
+
+
+async def test_a_page_of_large_runs_is_short_enough_for_a_message_that_clients_take(stub: proto.GoferStub) -> None:
+    """Thirty runs with half a megabyte of variables each were one message of 15 MB; most clients take 4."""
+    await up(stub)
+    large = {f"K{number}": "x" * 100_000 for number in range(5)}
+    for _ in range(8):
+        await ended(stub, await start(stub, variables=large))
+
+    found: list[int] = []
+    sizes: list[int] = []
+    cursor = ""
+    while not found or cursor:
+        reply = await stub.list_runs(proto.ListRunsRequest(pipeline_id="simple", cursor=cursor))
+        found += [run.id for run in reply.runs]
+        sizes.append(len(encode(reply)))
+        cursor = reply.next_cursor
+
+    assert found == list(range(8, 0, -1))
+    assert max(sizes) < 4 * 1024 * 1024
