@@ -1,20 +1,28 @@
 """The server itself on the wire."""
 
+import re
 from typing import Final
 
 from gofer.services.system import SystemInfo
 from gofer_sdk._proto import proto
 
 UNKNOWN_COMMIT: Final = "000000"
+_PRE_RELEASE: Final = re.compile(r"(\d+\.\d+\.\d+)\.?(a|b|rc|dev)(\d+)")
 
 
 def system_info_to_proto(info: SystemInfo) -> proto.GetSystemInfoResponse:
     """Give what the server is."""
     return proto.GetSystemInfoResponse(
         commit=info.commit or UNKNOWN_COMMIT,
-        semver=info.version,
+        semver=semver_of(info.version),
         dev_mode=info.dev_mode,
         scheduler_engine=info.scheduler_engine,
         instance_id=info.instance,
         notes=list(info.notes),
     )
+
+
+def semver_of(version: str) -> str:
+    """Write a version of ours, which is spelled as Python wants it, as Semantic Versioning has it: `1.0.0-dev.0`."""
+    match = _PRE_RELEASE.fullmatch(version)
+    return f"{match[1]}-{match[2]}.{match[3]}" if match else version
