@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
 
-_LOGS_AT_ONCE: Final = 50
+_CALLS_AT_ONCE: Final = 50
 """Streams of one connection, well below the 100 that servers commonly allow."""
 
 
@@ -63,7 +63,7 @@ class _Follower:
         self._client = client
         self._run = run
         self._view = view
-        self._gate = asyncio.Semaphore(_LOGS_AT_ONCE)
+        self._gate = asyncio.Semaphore(_CALLS_AT_ONCE)
         self._pumped: set[str] = set()
 
     def take(self, event: "proto.Event", tasks: asyncio.TaskGroup) -> None:
@@ -97,6 +97,8 @@ class _Follower:
                 self._view.log(task, chunk.data)
 
     async def _end(self, task: str) -> None:
-        self._view.task_ended(
-            await self._client.task_runs.get(self._run.pipeline, self._run.id, task, namespace=self._run.namespace)
-        )
+        async with self._gate:
+            ended = await self._client.task_runs.get(
+                self._run.pipeline, self._run.id, task, namespace=self._run.namespace
+            )
+        self._view.task_ended(ended)

@@ -54,6 +54,7 @@ async def start(
         if follow:
             await _follow(cli, client, started)
         elif wait:
+            cli.output.hint("waiting for it to end")
             await _end_as(cli, client, await client.runs.wait(pipeline, started.id))
         else:
             cli.output.json(started)

@@ -50,7 +50,8 @@ async def up(
         if deploy:
             await client.pipelines.deploy(config.id, version)
             cli.output.success(f"deployed version {version}: new runs use it")
-    cli.output.hint(f"start a run: gofer run start {config.id} --follow")
+    start, live = f"gofer run start {config.id} --follow", f"gofer pipeline deploy {config.id} {version}"
+    cli.output.hint(f"start a run: {start}" if deploy else f"make it the one that runs use: {live}")
 
 
 async def _read(path: str, lang: str, output: Output) -> bytes:
