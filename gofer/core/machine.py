@@ -82,17 +82,19 @@ from gofer.core.step import (
 from gofer.core.transitions import Cause, ParentsEnded, TasksEnded, check_run, check_task, illegal
 
 
-def decide(plan: Plan, progress: Progress, signal: Signal, *, at: datetime) -> Step:
-    """Say what a signal does. Pure: `progress` stays as it is until `apply`; `at` is now, for what has no better time.
+def decide(plan: Plan, progress: Progress, *signals: Signal, at: datetime) -> Step:
+    """Say what a signal does, or several one after the other, as one step.
 
-    Raises `IllegalTransition` where the tables have no entry, and `NotFound` where the run has no such task.
+    Pure: `progress` stays as it is until `apply`; `at` is now, for what has no better time. Raises `IllegalTransition`
+    where the tables have no entry, and `NotFound` where the run has no such task.
     """
     draft = _Draft(plan, progress, at=at)
     stored = progress.run.stop_request
     if stored is not None and progress.run.reason is None:
         draft.take(CancelRequested(request=stored))
-    draft.take(signal)
-    draft.fold()
+    for signal in signals:
+        draft.take(signal)
+        draft.fold()
     return draft.step()
 
 

@@ -1,17 +1,18 @@
 """One live run: an inbox of signals, the machine that decides, the effects that follow.
 
-Only the actor applies signals to an admitted run, one after the other: decide, store in one commit, apply, then begin
-the effects, each in a task of its own, so that a cancel never waits behind a pull. What users ask for is stored by the
+Only the actor applies signals to an admitted run, in their order: decide, store in one commit, apply, then begin the
+effects, each in a task of its own, so that a cancel never waits behind a pull. What users ask for is stored by the
 services; the actor is poked and reads it, so that no request is lost to a crash or to a full queue.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import assert_never
+from itertools import islice
+from typing import Final, assert_never
 
 import structlog
 
@@ -40,6 +41,7 @@ from gofer.workers.task_supervisor import TaskSupervisor
 _log = structlog.get_logger(__name__)
 _BACK_OFF = BackOff()
 _PATIENCE = BackOff(most=timedelta(minutes=10))
+MOST_SIGNALS_A_STEP: Final = 256  # a commit that others wait behind
 _FAULT = "an internal fault; the server's log has the details"
 
 
@@ -104,16 +106,16 @@ class RunActor:
         """Never give up: whoever waits for a commit would take the end for one, and remove a container too early."""
         work = self._live
         tries = 0
-        while not await self._survives(work()):
+        while not await self._survives(work):
             self._parts.troubles.tell(self._about, _FAULT)
             await self._parts.clock.sleep(_PATIENCE.wait(tries))
             tries += 1
             work = self._live_broken
 
-    async def _survives(self, work: Coroutine[object, object, None]) -> bool:
+    async def _survives(self, work: Callable[[], Awaitable[object]]) -> bool:
         """Do the work; tell whether it was done. A fault of ours, or of an engine, is one run's, never the server's."""
         try:
-            await work
+            await work()
         except Exception:  # noqa: BLE001 (the actor's boundary)
             _log.exception("a fault in a run", run=str(self._key))
             return False
@@ -149,10 +151,13 @@ class RunActor:
                 await self._load()
                 await self._apply_stored_requests()
             while self._inbox:
-                posted = self._inbox[0]  # it stays there until it is committed: a fault must not lose it
-                await self._apply(posted.signal)
-                self._inbox.popleft()
-                posted.committed.set()
+                # What came while the last commit was made shares the next one. It stays in the inbox until then: a
+                # fault must not lose it.
+                group = tuple(islice(self._inbox, MOST_SIGNALS_A_STEP))
+                await self._apply(*(posted.signal for posted in group))
+                for posted in group:
+                    self._inbox.popleft()
+                    posted.committed.set()
 
     def _take_up(self) -> None:
         """Begin what is committed and in nobody's hands: left by an earlier process, or by a lost reply."""
@@ -189,10 +194,10 @@ class RunActor:
         for signal in stored_requests(self._progress):
             await self._apply(signal)
 
-    async def _apply(self, signal: Signal) -> None:
+    async def _apply(self, *signals: Signal) -> None:
         """Decide, store, apply, begin. A write that fails is tried again: what an engine did can't be undone."""
         while not self._progress.run.state.is_terminal:
-            step = self._decide(signal)
+            step = self._decide(signals)
             if not step.changes and not step.effects:
                 return
             stored = await self._stored(step)
@@ -206,14 +211,20 @@ class RunActor:
                 self._start(effect, adopted=False)
             return
 
-    def _decide(self, signal: Signal) -> Step:
+    def _decide(self, signals: Iterable[Signal]) -> Step:
         """Ask the machine; a signal that it has no place for is a fault of ours, and would be one for ever."""
         now = self._parts.clock.now()
+        taken: tuple[Signal, ...] = tuple(signals)
         try:
-            return decide(self._plan, self._progress, signal, at=now)
+            return decide(self._plan, self._progress, *taken, at=now)
         except (IllegalTransition, NotFound):
             _log.exception("a signal that can't be", run=str(self._key))
-            return decide(self._plan, self._progress, InternalFault(description=_FAULT), at=now)
+        possible: list[Signal] = []
+        for signal in taken:
+            with contextlib.suppress(IllegalTransition, NotFound):
+                decide(self._plan, self._progress, *possible, signal, at=now)
+                possible.append(signal)
+        return decide(self._plan, self._progress, *possible, InternalFault(description=_FAULT), at=now)
 
     async def _stored(self, step: Step) -> Run | None:
         """Store a step; None where it was not, or may not have been, after a wait for what was in the way."""
@@ -248,7 +259,7 @@ class RunActor:
     def _start(self, effect: Effect, *, adopted: bool) -> None:
         match effect:
             case EnsureImages():
-                self._start_while_live(self._survives(self._ensure_images(effect)), name=f"images {self._key}")
+                self._start_while_live(self._survives(lambda: self._ensure_images(effect)), name=f"images {self._key}")
             case LaunchTask() | AdoptTask():
                 self._supervise(effect.task, adopted=adopted or isinstance(effect, AdoptTask))
             case StopTask():
@@ -288,7 +299,7 @@ class RunActor:
         """Supervise; a fault of ours fails the run, and another supervision takes over, as the container may live."""
         task = supervisor.key.task
         tries = 0
-        await self._survives(supervisor.run())
+        await self._survives(supervisor.run)
         while not self._has_ended(task):
             await self.post(InternalFault(description=_FAULT)).wait()
             await self._parts.clock.sleep(_PATIENCE.wait(tries))
@@ -297,12 +308,12 @@ class RunActor:
                 return
             supervisor = self._supervisor(task, adopted=True)
             self._spawn(self._stop(StopTask.of(self._progress.task_runs[task])), name=f"stop {supervisor.key}")
-            await self._survives(supervisor.run())
+            await self._survives(supervisor.run)
 
     async def _stop(self, effect: StopTask) -> None:
         """Stop the attempt. A fault of its engine is no excuse: what was asked to end must not go on for ever."""
         tries = 0
-        while not await self._survives(self._supervisors[effect.task].stop(force=effect.force)):
+        while not await self._survives(lambda: self._supervisors[effect.task].stop(force=effect.force)):
             await self._parts.clock.sleep(_PATIENCE.wait(tries))
             tries += 1
 
