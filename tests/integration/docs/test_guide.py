@@ -1,0 +1,87 @@
+"""Everything that the guide tells its readers to do is done here, and shows what the guide says."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.docs.page import PAGES, ROOT, Command, Fragment, blocks_of, steps_of
+from tests.integration.docs.reader import Reader
+from tests.integration.docs.shown import is_as_shown
+
+FOLLOWED: Final = sorted(path for folder in ("guide", "howto", "concepts") for path in (PAGES / folder).glob("*.md"))
+SECONDS: Final = 90
+
+RUN_ELSEWHERE: Final = {
+    "./dev demo": "tests/integration/test_demo.py",
+    "python3 -m venv ~/gofer": "noxfile.py",  # the session `package` installs the wheel, from the network
+    "~/gofer/bin/pip install .": "noxfile.py",
+    "PATH=~/gofer/bin:$PATH": "noxfile.py",
+}
+"""Commands of the guide that need the network or more than one environment, and what runs the like of them."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: f"{page.parent.name}/{page.stem}")
+def test_a_reader_can_follow_the_page(page: Path, tmp_path: Path) -> None:
+    steps = steps_of(page)
+    fragments: list[Fragment] = []
+
+    with Reader(tmp_path) as reader:
+        if steps and not any(isinstance(step, Command) and "service start" in step.text for step in steps):
+            reader.start_server()
+        for step in steps:
+            if isinstance(step, Fragment):
+                fragments.append(step)
+                continue
+            if fragments:
+                reader.take_fragments(fragments)
+                fragments = []
+            reader.take(step)
+        if fragments:
+            reader.take_fragments(fragments)
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: f"{page.parent.name}/{page.stem}")
+def test_no_command_of_the_page_escapes(page: Path) -> None:
+    """Commands stand in `console` blocks, where they are run; what can't be run here is run elsewhere."""
+    blocks = list(blocks_of(page.read_text(encoding="utf-8")))
+    shell = [line for block in blocks if block.kind in {"sh", "bash", "shell"} for line in block.lines if line]
+
+    assert [] == [line for line in shell if line not in RUN_ELSEWHERE]
+    assert {"console", "python", "sh", "hcl", "text"} >= {block.kind for block in blocks}
+    assert all(block.lines[0].startswith("$ ") for block in blocks if block.kind == "console")
+
+
+def test_what_runs_the_other_commands_is_there() -> None:
+    assert [] == [path for path in RUN_ELSEWHERE.values() if not (ROOT / path).is_file()]
+
+
+@pytest.mark.parametrize(
+    ("shown", "real"),
+    [
+        (["Started  now"], "Started  12 seconds ago"),
+        (["a  0.01s  0"], "a  12.5s     0"),
+        (["a", "...", "z"], "a\nb\nc\nz\n"),
+        (["a", "...", "z"], "a\nz\n"),
+        (["Instance ..."], "Instance   9d9bf7080008\n"),
+        (["a", ""], "a\n"),
+    ],
+)
+def test_what_differs_each_time_is_as_shown(shown: list[str], real: str) -> None:
+    assert is_as_shown(shown, real, any_order=False)
+
+
+@pytest.mark.parametrize(
+    ("shown", "real"),
+    [
+        (["a"], "a\nb\n"),
+        (["a", "b"], "a\n"),
+        (["State  Failed"], "State  Successful"),
+        (["exit code 3"], "exit code 4"),
+        (["a", "...", "z"], "a\nz\nb\n"),
+    ],
+)
+def test_what_is_otherwise_is_not_as_shown(shown: list[str], real: str) -> None:
+    assert not is_as_shown(shown, real, any_order=False)
