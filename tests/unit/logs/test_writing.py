@@ -266,7 +266,7 @@ async def test_a_disk_that_refuses_at_the_close_is_told_and_holds_nobody_up(stor
     """Whoever waited for the files to be closed once waited for ever."""
     with pytest.raises(OSError, match="can't be written"):
         async with store.writer(KEY) as writer:
-            os.close(writer._files.log)
+            os.close(writer._files.log)  # noqa: SLF001 (the disk that refuses)
 
     async with store.writer(KEY) as writer:
         await writer.append(out(b"again\n"))
