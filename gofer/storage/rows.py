@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import fields
+from functools import lru_cache
 from typing import Final
 
 from gofer.core.events import EVENT_CLASSES, Envelope, Event
@@ -36,6 +37,11 @@ from gofer.storage.raw_event import RawEvent
 
 Value = str | int | None
 """What a column of ours holds."""
+
+_KEPT_TASKS: Final = 64
+_KEPT_CHARACTERS: Final = 64 * 1024  # of the tasks of one version; longer ones are read each time
+_KEPT_RUNS: Final = 2048
+_KEPT_VARIABLES: Final = 2048  # characters of a run's variables; of longer ones less would be gained than held
 
 _dump: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
@@ -101,7 +107,11 @@ def _task_to_json(task: Task) -> dict[str, object]:
 
 
 def tasks_from_json(text: str) -> tuple[Task, ...]:
-    """Read what `tasks_to_json` wrote."""
+    """Read what `tasks_to_json` wrote. The same short text gives the same value, which nobody may change."""
+    return _kept_tasks(text) if len(text) <= _KEPT_CHARACTERS else _tasks(text)
+
+
+def _tasks(text: str) -> tuple[Task, ...]:
     return tuple(
         Task(
             id=TaskId(task["id"]),
@@ -120,6 +130,10 @@ def tasks_from_json(text: str) -> tuple[Task, ...]:
         )
         for task in json.loads(text)
     )
+
+
+# A version is read by every call about its pipeline or its runs, and never changes.
+_kept_tasks: Final = lru_cache(maxsize=_KEPT_TASKS)(_tasks)
 
 
 def deployment_of(row: Row) -> Deployment:
@@ -143,7 +157,11 @@ def run_key_of(row: Row) -> RunKey:
 
 
 def run_of(row: Row) -> Run:
-    """Read a row of `runs`."""
+    """Read a row of `runs`. The same row, if it is short, gives the same value, which nobody may change."""
+    return _kept_run(row) if len(row["variables"]) <= _KEPT_VARIABLES else _run(row)
+
+
+def _run(row: Row) -> Run:
     return Run(
         namespace=NamespaceId(row["namespace"]),
         pipeline=PipelineId(row["pipeline"]),
@@ -163,6 +181,10 @@ def run_of(row: Row) -> Run:
         objects_expired=bool(row["objects_expired"]),
         revision=row["revision"],
     )
+
+
+# Rows are equal where all that stands in them is. Lists read the same runs over and over.
+_kept_run: Final = lru_cache(maxsize=_KEPT_RUNS)(_run)
 
 
 def run_state_to_row(run: Run) -> dict[str, Value]:

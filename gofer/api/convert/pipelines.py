@@ -1,6 +1,7 @@
 """Pipelines, their versions, tasks and deployments on the wire."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from gofer.api.convert.common import given_to_proto, ms
@@ -112,6 +113,18 @@ def config_to_proto(config: PipelineConfig) -> proto.PipelineConfig:
         state=CONFIG_STATES[config.state],
         registered=ms(config.registered_at),
         deprecated=ms(config.deprecated_at),
+    )
+
+
+def config_row_key(config: PipelineConfig) -> tuple[str | int | datetime | None, ...]:
+    """Give what the message of a version depends on; the time tells it from one of a pipeline that was deleted."""
+    return (
+        config.namespace,
+        config.pipeline,
+        config.version,
+        config.registered_at,
+        config.state,
+        config.deprecated_at,
     )
 
 

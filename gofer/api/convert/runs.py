@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gofer.api.convert.common import given_to_proto, initiator_of, initiator_to_proto, ms
-from gofer.core.run import Reason, ReasonCode, Run, RunState, VariableSource
+from gofer.core.run import Reason, ReasonCode, Run, RunState, StopRequest, VariableSource
 from gofer.services.runs import StartRun
 from gofer_sdk._proto import proto
 
@@ -65,6 +65,11 @@ def run_to_proto(run: Run) -> proto.Run:
         admitted=ms(run.admitted_at),
         request_id=run.request_id,
     )
+
+
+def run_row_key(run: Run) -> tuple[str | int | StopRequest | None, ...]:
+    """Give what the message of a run depends on: all that a stored change does not show in the revision, too."""
+    return (run.namespace, run.pipeline, run.id, run.revision, run.stop_request, run.objects_expired)
 
 
 def _reason_to_proto(reason: Reason | None) -> proto.RunStatusReason:

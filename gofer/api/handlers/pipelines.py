@@ -1,18 +1,27 @@
 """Pipelines, their versions and deployments."""
 
+from typing import Final
+
 from gofer.api.caller import current_caller
 from gofer.api.convert.common import page_of
 from gofer.api.convert.pipelines import (
     config_draft_of,
+    config_row_key,
     config_to_proto,
     deployment_to_proto,
     pipeline_to_proto,
     pipeline_view_to_proto,
 )
+from gofer.api.encoded import EncodedParts, element
+from gofer.api.exchange import encoded_reply
 from gofer.core.errors import InvalidInput
 from gofer.services.pipelines import Pipelines
 from gofer.services.runs import Target
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
+
+PIPELINE_FIELD: Final = 1  # of GetPipelineResponse
+CONFIG_FIELD: Final = 2  # of Pipeline
 
 
 class PipelineHandlers(proto.GoferBase):
@@ -22,6 +31,7 @@ class PipelineHandlers(proto.GoferBase):
         """Give at most `results_limit` items of a list at once."""
         self._pipelines = pipelines
         self._results_limit = results_limit
+        self._encoded = EncodedParts(field=CONFIG_FIELD)
 
     async def register_pipeline_config(
         self, message: proto.RegisterPipelineConfigRequest
@@ -37,7 +47,9 @@ class PipelineHandlers(proto.GoferBase):
         """Serve GetPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)
         view = await self._pipelines.get(current_caller(), target, message.version)
-        return proto.GetPipelineResponse(pipeline=pipeline_view_to_proto(view))
+        config = await self._encoded.joined([(config_row_key(view.config), lambda: config_to_proto(view.config))])
+        metadata = encode(proto.Pipeline(metadata=pipeline_to_proto(view.pipeline)))
+        return encoded_reply(proto.GetPipelineResponse, element(PIPELINE_FIELD, metadata + config))
 
     async def list_pipelines(self, message: proto.ListPipelinesRequest) -> proto.ListPipelinesResponse:
         """Serve ListPipelines."""

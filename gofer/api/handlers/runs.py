@@ -1,10 +1,18 @@
 """Runs."""
 
+from functools import partial
+from typing import Final
+
 from gofer.api.caller import current_caller
 from gofer.api.convert.common import page_of
-from gofer.api.convert.runs import run_to_proto, start_run_of
+from gofer.api.convert.runs import run_row_key, run_to_proto, start_run_of
+from gofer.api.encoded import EncodedParts
+from gofer.api.exchange import encoded_reply
 from gofer.services.runs import Runs, Target
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
+
+RUNS_FIELD: Final = 1  # of ListRunsResponse
 
 
 class RunHandlers(proto.GoferBase):
@@ -14,6 +22,7 @@ class RunHandlers(proto.GoferBase):
         """Give at most `results_limit` items of a list at once."""
         self._runs = runs
         self._results_limit = results_limit
+        self._encoded = EncodedParts(field=RUNS_FIELD)
 
     async def start_run(self, message: proto.StartRunRequest) -> proto.StartRunResponse:
         """Serve StartRun."""
@@ -29,8 +38,11 @@ class RunHandlers(proto.GoferBase):
         """Serve ListRuns."""
         target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
         listed = await self._runs.list(current_caller(), target, page_of(message, self._results_limit))
-        return proto.ListRunsResponse(
-            runs=[run_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
+        runs = await self._encoded.joined(
+            [(run_row_key(found), partial(run_to_proto, found)) for found in listed.items]
+        )
+        return encoded_reply(
+            proto.ListRunsResponse, runs + encode(proto.ListRunsResponse(next_cursor=listed.next_cursor))
         )
 
     async def cancel_run(self, message: proto.CancelRunRequest) -> proto.CancelRunResponse:
