@@ -194,10 +194,14 @@ def _cancel_everything() -> None:
 
 async def _cancel_runs(address: str) -> None:
     async with GoferClient(address) as client:
-        async for namespace in client.namespaces.each():
-            async for pipeline in client.pipelines.each(namespace=namespace.id):
-                for run in await client.runs.cancel_all(pipeline.id, force=True, namespace=namespace.id):
-                    await client.runs.wait(pipeline.id, run, namespace=namespace.id)
+        pipelines = [
+            (namespace.id, pipeline.id)
+            async for namespace in client.namespaces.each()
+            async for pipeline in client.pipelines.each(namespace=namespace.id)
+        ]
+        for namespace, pipeline in pipelines:
+            for run in await client.runs.cancel_all(pipeline, force=True, namespace=namespace):
+                await client.runs.wait(pipeline, run, namespace=namespace)
 
 
 def _environment(home: Path, address: str) -> dict[str, str]:
