@@ -34,4 +34,6 @@ def sentences(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    # Within code a bar is no border, and a backslash before it would be seen.
+    parts = text.replace("\n", " ").split("`")
+    return "`".join(part if number % 2 else part.replace("|", "\\|") for number, part in enumerate(parts))

@@ -1,7 +1,9 @@
 """Everything that the guide tells its readers to do is done here, and shows what the guide says."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.integration.docs.shown import is_as_shown
 
 FOLLOWED: Final = sorted(path for folder in ("guide", "howto", "concepts") for path in (PAGES / folder).glob("*.md"))
 SECONDS: Final = 90
+READERS: Final = 3
 
 RUN_ELSEWHERE: Final = {
     "./dev demo": "tests/integration/test_demo.py",
@@ -21,14 +24,32 @@ RUN_ELSEWHERE: Final = {
 """Commands of the guide that need the network or more than one environment, and what runs the like of them."""
 
 
+@pytest.fixture(scope="module")
+def followed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Path, Future[None]]]:
+    """The pages that were asked for, followed by a few readers at a time, who wait a lot."""
+    asked = [item.callspec.params["page"] for item in request.session.items if _follows(item)]
+    pages = [page for page in FOLLOWED if page in asked]
+    with ThreadPoolExecutor(max_workers=READERS) as readers:
+        yield {page: readers.submit(_follow, page, tmp_path_factory.mktemp(page.stem)) for page in pages}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: f"{page.parent.name}/{page.stem}")
-def test_a_reader_can_follow_the_page(page: Path, tmp_path: Path) -> None:
+def test_a_reader_can_follow_the_page(page: Path, followed: Mapping[Path, Future[None]]) -> None:
+    followed[page].result()
+
+
+def _follows(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and item.function is test_a_reader_can_follow_the_page
+
+
+def _follow(page: Path, folder: Path) -> None:
     steps = steps_of(page)
     fragments: list[Fragment] = []
-
-    with Reader(tmp_path) as reader:
+    with Reader(folder) as reader:
         if steps and not any(isinstance(step, Command) and "service start" in step.text for step in steps):
             reader.start_server()
         for step in steps:
