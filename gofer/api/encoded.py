@@ -42,21 +42,28 @@ class EncodedParts:
         """About how much is kept."""
         return self._size_bytes
 
-    async def joined(self, items: Sequence[tuple[Hashable, Make]]) -> bytes:
-        """Give the elements of all items in their order, each with tag and length."""
+    async def joined(self, items: Sequence[tuple[Hashable, Make]], *, are_large: bool = False) -> bytes:
+        """Give the elements of all items in their order, each with tag and length.
+
+        Those that are large are made in a thread, not only encoded there.
+        """
         found = {key: self._kept.get(key) for key, _ in items}
-        missing = {key: make() for key, make in items if found[key] is None}
+        missing = {key: make for key, make in items if found[key] is None}
         if missing:
-            found |= await self._encoded(missing)
+            found |= await (asyncio.to_thread(self._made, missing) if are_large else self._encoded(missing))
         for key, part in found.items():
             if part is not None:
                 self._keep(key, part)
         return b"".join(found[key] or b"" for key, _ in items)
 
-    async def _encoded(self, missing: Mapping[Hashable, betterproto2.Message]) -> dict[Hashable, bytes]:
-        if sum(map(rough_size, missing.values())) > OFF_LOOP_BYTES:
-            return await asyncio.to_thread(self._elements, missing)
-        return self._elements(missing)
+    def _made(self, missing: Mapping[Hashable, Make]) -> dict[Hashable, bytes]:
+        return self._elements({key: make() for key, make in missing.items()})
+
+    async def _encoded(self, missing: Mapping[Hashable, Make]) -> dict[Hashable, bytes]:
+        messages = {key: make() for key, make in missing.items()}
+        if sum(map(rough_size, messages.values())) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(self._elements, messages)
+        return self._elements(messages)
 
     def _elements(self, missing: Mapping[Hashable, betterproto2.Message]) -> dict[Hashable, bytes]:
         return {key: element(self._field, encode(message)) for key, message in missing.items()}

@@ -17,7 +17,6 @@ from gofer.core.pipeline import (
     Task,
 )
 from gofer.core.run import VariableSource
-from gofer.services.pipelines import PipelineView
 from gofer_sdk._proto import proto
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
 
@@ -82,11 +81,6 @@ def _task_draft_of(message: proto.UserPipelineTaskConfig) -> TaskDraft:
         registry_password=auth.pass_,
         inject_api_token=message.inject_api_token,
     )
-
-
-def pipeline_view_to_proto(view: PipelineView) -> proto.Pipeline:
-    """Give a pipeline with one of its versions."""
-    return proto.Pipeline(metadata=pipeline_to_proto(view.pipeline), config=config_to_proto(view.config))
 
 
 def pipeline_to_proto(pipeline: Pipeline) -> proto.PipelineMetadata:

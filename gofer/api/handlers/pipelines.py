@@ -1,5 +1,6 @@
 """Pipelines, their versions and deployments."""
 
+import asyncio
 from typing import Final
 
 from gofer.api.caller import current_caller
@@ -10,17 +11,17 @@ from gofer.api.convert.pipelines import (
     config_to_proto,
     deployment_to_proto,
     pipeline_to_proto,
-    pipeline_view_to_proto,
 )
 from gofer.api.encoded import EncodedParts, element
 from gofer.api.exchange import encoded_reply
 from gofer.core.errors import InvalidInput
-from gofer.services.pipelines import Pipelines
+from gofer.services.pipelines import Pipelines, PipelineView
 from gofer.services.runs import Target
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import encode
 
-PIPELINE_FIELD: Final = 1  # of GetPipelineResponse
+PIPELINE_FIELD: Final = 1  # of GetPipelineResponse and RegisterPipelineConfigResponse
+MANY_TASKS: Final = 100
 CONFIG_FIELD: Final = 2  # of Pipeline
 
 
@@ -39,17 +40,24 @@ class PipelineHandlers(proto.GoferBase):
         """Serve RegisterPipelineConfig."""
         if message.pipeline_config is None:
             raise InvalidInput("pipeline_config is missing: send the pipeline that is to be registered")
-        draft = config_draft_of(message.pipeline_config)
+        # In a thread, as a graph may have many thousands of tasks.
+        draft = await asyncio.to_thread(config_draft_of, message.pipeline_config)
         view = await self._pipelines.register(current_caller(), message.namespace_id, draft)
-        return proto.RegisterPipelineConfigResponse(pipeline=pipeline_view_to_proto(view))
+        return encoded_reply(proto.RegisterPipelineConfigResponse, await self._encoded_view(view))
 
     async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
         """Serve GetPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)
         view = await self._pipelines.get(current_caller(), target, message.version)
-        config = await self._encoded.joined([(config_row_key(view.config), lambda: config_to_proto(view.config))])
-        metadata = encode(proto.Pipeline(metadata=pipeline_to_proto(view.pipeline)))
-        return encoded_reply(proto.GetPipelineResponse, element(PIPELINE_FIELD, metadata + config))
+        return encoded_reply(proto.GetPipelineResponse, await self._encoded_view(view))
+
+    async def _encoded_view(self, view: PipelineView) -> bytes:
+        """Give the one field that the replies with a pipeline have."""
+        config = view.config
+        encoded = await self._encoded.joined(
+            [(config_row_key(config), lambda: config_to_proto(config))], are_large=len(config.tasks) > MANY_TASKS
+        )
+        return element(PIPELINE_FIELD, encode(proto.Pipeline(metadata=pipeline_to_proto(view.pipeline))) + encoded)
 
     async def list_pipelines(self, message: proto.ListPipelinesRequest) -> proto.ListPipelinesResponse:
         """Serve ListPipelines."""

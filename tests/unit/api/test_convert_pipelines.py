@@ -12,14 +12,13 @@ from gofer.api.convert.pipelines import (
     config_draft_of,
     config_to_proto,
     deployment_to_proto,
-    pipeline_view_to_proto,
+    pipeline_to_proto,
     task_to_proto,
 )
 from gofer.core.ids import TaskId, Version
 from gofer.core.pipeline import ConfigState, DeploymentState, PipelineState, RegistryAuth, Requirement
 from gofer.core.times import to_ms
 from gofer.services.namespaces import NamespaceDraft
-from gofer.services.pipelines import PipelineView
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import decode, encode
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
@@ -97,7 +96,7 @@ def test_every_state_has_a_word_on_the_wire() -> None:
 def test_a_pipeline_goes_out_with_metadata_and_config() -> None:
     config = make_config(2, state=ConfigState.LIVE, parallelism=3, description="words", deprecated_at=NOW)
 
-    message = pipeline_view_to_proto(PipelineView(pipeline=make_pipeline(), config=config))
+    message = proto.Pipeline(metadata=pipeline_to_proto(make_pipeline()), config=config_to_proto(config))
 
     assert message == proto.Pipeline(
         metadata=proto.PipelineMetadata(
