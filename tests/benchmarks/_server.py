@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gofer.app import running_app
+from gofer.app import running_app, settle
 from gofer.config.address import Address
 from gofer.config.load import load_settings
 from gofer.config.settings import Settings
@@ -102,6 +102,7 @@ async def _serve(settings: Settings) -> None:
         async with running_app(settings) as app:
             if interval := os.environ.get("GOFER_BENCH_SWITCH_INTERVAL"):
                 sys.setswitchinterval(float(interval))
+            settle()
             sys.stdout.write(f"ready {app.server.port}\n")
             sys.stdout.flush()
             await stop.wait()
