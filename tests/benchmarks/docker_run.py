@@ -27,6 +27,7 @@ from tests.benchmarks._runs import Follower, deploy, follower, task
 from tests.benchmarks._server import gofer
 
 ROUNDS: Final = 110
+LEAST_ROUNDS: Final = 100
 PIPELINE: Final = "docker_run"
 IMAGE: Final = "gofer-test/busybox:1"
 COMMAND: Final = ("true",)
@@ -137,7 +138,7 @@ async def _rounds(runs: Follower, by_hand: ByHand, effort: Effort, samples: Samp
     arms: list[Callable[[], Awaitable[None]]] = [of_gofer, of_plain, of_alike]
     await runs.seconds_of_run(PIPELINE)
     await by_hand.milliseconds_of(PLAIN)
-    for number in effort.rounds(ROUNDS):
+    for number in effort.rounds(ROUNDS, least=round(LEAST_ROUNDS * effort.share)):
         for arm in (*arms[number % 3 :], *arms[: number % 3]):
             await arm()
     del samples.removing[0]
