@@ -97,7 +97,7 @@ class Launched:
 
 
 def launch(folder: Path, argv: tuple[str, ...], environment: Mapping[str, str], tools: Tools) -> Launched | None:
-    """Start a shim and wait until it stands before the command; None where it did not get the claim.
+    """Start a shim and wait until it stands before the command; None where it did not get the claim, or is over.
 
     Raises `FailedPrecondition` where there is no such command or it is too long, `EngineUnavailable` where no process
     can be made now.
@@ -114,7 +114,10 @@ def launch(folder: Path, argv: tuple[str, ...], environment: Mapping[str, str], 
         finally:
             os.close(writer)
         if _is_ready(reader):
-            return Launched(pid=pid, pidfd=os.pidfd_open(pid), has_environment=direct)
+            # Whoever followed it may have seen its end and reaped it already: then it is theirs.
+            with contextlib.suppress(ProcessLookupError):
+                return Launched(pid=pid, pidfd=os.pidfd_open(pid), has_environment=direct)
+            return None
     finally:
         os.close(reader)
     with contextlib.suppress(ChildProcessError):  # somebody who followed it has seen its end first
