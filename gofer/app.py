@@ -67,6 +67,9 @@ _log = structlog.get_logger(__name__)
 
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """How long a thread may hold the interpreter: with Python's own 5 ms, one busy thread makes the loop wait 100 ms."""
+COLLECT_AFTER: Final = (10_000, 10, 10)
+"""Of new objects, and of collections of the younger ones. Python's own 700 makes a full collection of every large
+message while it is being read, and each of them 70 ms long."""
 FOR_EVER: Final = timedelta(days=36_500)
 PROCESS_FOLDER: Final = "processes"
 DRAIN_MARGIN: Final = timedelta(seconds=3)
@@ -295,9 +298,10 @@ def _info(base: _Base) -> SystemInfo:
 
 
 def settle() -> None:
-    """Leave what the start has made out of all later garbage collections: the loop would wait for them, 20 ms each."""
+    """Have garbage collections look at little, and seldom: the loop waits for them, in whichever thread they happen."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _serve(settings: Settings, *, stopping: Callable[[], None]) -> None:
