@@ -7,7 +7,6 @@ makes them (an init before the program, a log driver that keeps every byte, limi
 too, removes after it has told of the end.
 """
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from gofer.config.settings import DockerSettings
 from gofer.core.ids import AttemptId, InstanceId, NamespaceId, PipelineId, RunId, TaskId, TaskRunKey
 from gofer.engines.protocols import ContainerSpec, ImageSpec
 from gofer.engines.scheduler.docker_convert import create_body
+from tests.benchmarks._by_hand import IMAGE, none_of_gofer, run_container
 from tests.benchmarks._figures import Effort, Figure, run
 from tests.benchmarks._runs import Follower, deploy, follower, task
 from tests.benchmarks._server import gofer
@@ -29,10 +29,8 @@ from tests.benchmarks._server import gofer
 ROUNDS: Final = 110
 LEAST_ROUNDS: Final = 100
 PIPELINE: Final = "docker_run"
-IMAGE: Final = "gofer-test/busybox:1"
 COMMAND: Final = ("true",)
 MILLISECONDS: Final = 1000
-LOOK_AGAIN_SECONDS: Final = 0.02
 PLAIN: Final[JSONObject] = {"Image": IMAGE, "Cmd": list(COMMAND)}
 
 
@@ -60,38 +58,18 @@ def made_alike() -> JSONObject:
     return cast("JSONObject", create_body(spec, DockerSettings(), init=True))
 
 
-class ByHand:
-    """Containers without Gofer."""
-
-    def __init__(self, docker: aiodocker.Docker, removing: list[float]) -> None:
-        self._docker = docker
-        self._removing = removing
-
-    async def milliseconds_of(self, body: JSONObject) -> float:
-        """Run a container to its end, then remove it."""
+async def by_hand(docker: aiodocker.Docker, body: JSONObject, removing: list[float]) -> float:
+    """Run a container to its end, then remove it; the milliseconds that it ran."""
+    began = time.perf_counter()
+    container = await docker.containers.create(body)
+    try:
+        await run_container(container)
+        took = (time.perf_counter() - began) * MILLISECONDS
+    finally:
         began = time.perf_counter()
-        container = await self._docker.containers.create(body)
-        try:
-            async with container.attach(stdout=True, stderr=True, logs=False) as output:
-                await container.start()
-                while await output.read_out() is not None:
-                    pass
-            ended = await container.wait()
-            took = (time.perf_counter() - began) * MILLISECONDS
-            if ended["StatusCode"] != 0:
-                message = f"the container did not succeed: {ended}"
-                raise RuntimeError(message)
-        finally:
-            began = time.perf_counter()
-            await container.delete(force=True)
-            self._removing.append((time.perf_counter() - began) * MILLISECONDS)
-        return took
-
-    async def none_of_gofer(self) -> None:
-        """Wait until Gofer's container is gone, so that its removal is nobody else's load."""
-        ours = {"label": [f"gofer.pipeline={PIPELINE}"]}
-        while await self._docker.containers.list(all=True, filters=ours):  # noqa: ASYNC110 - Docker's state, not ours
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await container.delete(force=True)
+        removing.append((time.perf_counter() - began) * MILLISECONDS)
+    return took
 
 
 async def measure(effort: Effort) -> list[Figure]:
@@ -101,7 +79,7 @@ async def measure(effort: Effort) -> list[Figure]:
         async with gofer(Path(name), "docker") as server, server.client() as client, follower(client) as runs:
             await deploy(client, PIPELINE, [task("only", command=COMMAND)])
             async with aiodocker.Docker() as docker:
-                await _rounds(runs, ByHand(docker, samples.removing), effort, samples)
+                await _rounds(runs, docker, effort, samples)
     added = [ours - floor for ours, floor in zip(samples.gofer, samples.plain, strict=True)]
     beyond = [ours - floor for ours, floor in zip(samples.gofer, samples.alike, strict=True)]
     return [
@@ -122,26 +100,25 @@ async def measure(effort: Effort) -> list[Figure]:
     ]
 
 
-async def _rounds(runs: Follower, by_hand: ByHand, effort: Effort, samples: Samples) -> None:
+async def _rounds(runs: Follower, docker: aiodocker.Docker, effort: Effort, samples: Samples) -> None:
     alike = made_alike()
 
     async def of_gofer() -> None:
         samples.gofer.append(await runs.seconds_of_run(PIPELINE) * MILLISECONDS)
-        await by_hand.none_of_gofer()
+        await none_of_gofer(docker, PIPELINE)
 
     async def of_plain() -> None:
-        samples.plain.append(await by_hand.milliseconds_of(PLAIN))
+        samples.plain.append(await by_hand(docker, PLAIN, samples.removing))
 
     async def of_alike() -> None:
-        samples.alike.append(await by_hand.milliseconds_of(alike))
+        samples.alike.append(await by_hand(docker, alike, samples.removing))
 
     arms: list[Callable[[], Awaitable[None]]] = [of_gofer, of_plain, of_alike]
     await runs.seconds_of_run(PIPELINE)
-    await by_hand.milliseconds_of(PLAIN)
+    await by_hand(docker, PLAIN, [])
     for number in effort.rounds(ROUNDS, least=round(LEAST_ROUNDS * effort.share)):
         for arm in (*arms[number % 3 :], *arms[: number % 3]):
             await arm()
-    del samples.removing[0]
 
 
 if __name__ == "__main__":

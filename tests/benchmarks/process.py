@@ -138,6 +138,7 @@ async def _command_line(folder: Path, effort: Effort) -> list[Figure]:
     samples: dict[tuple[str, ...], Samples] = {command: Samples() for command in (PASS, GRPCLIB)}
     async with gofer(folder, "memory") as server, server.client() as client:
         await deploy(client, "only", [task("only")])
+        await client.runs.start("only")
         host = f"127.0.0.1:{server.port}"
         helped, listed = (*GOFER, "--help"), (*GOFER, "--host", host, "run", "list", "only")
         samples |= {helped: Samples(), listed: Samples()}

@@ -17,6 +17,7 @@ from tests.benchmarks._figures import cells, from_json
 HERE: Final = Path(__file__).parent
 SECTIONS: Final = {
     "docker_run": "One task on Docker",
+    "docker_graphs": "Graphs on Docker",
     "memory_chain": "What Gofer costs for each task",
     "api_calls": "Calls of the API",
     "logs": "Logs",

@@ -35,6 +35,10 @@ class BenchUnit(Unit):
         super().__init__(connection, now)
         self._raw = connection
 
+    def prepare(self) -> None:
+        """Have the table."""
+        self._raw.execute(TABLE)
+
     def work(self) -> None:
         """Run the statements of one unit."""
         statements(self._raw)
@@ -86,11 +90,11 @@ async def measure(effort: Effort) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         connection = opened(folder / "floor.db")
-        opened(folder / "gofer.db").close()
         database = open_database(
             folder / "gofer.db", migrations="gofer.storage.migrations", make_unit=BenchUnit, clock=SystemClock()
         )
         async with database as gofer:
+            await gofer.write(BenchUnit.prepare)
             for _ in effort.rounds(ROUNDS):
                 alone[0].append(await ours(gofer, UNITS_ALONE, 1))
                 alone[1].append(await asyncio.to_thread(floor, connection, UNITS_ALONE, 1))
