@@ -15,6 +15,7 @@ from typing import Final
 
 import aiodocker
 
+from gofer_sdk.client import GoferClient
 from tests.benchmarks._by_hand import IMAGE, ByHand
 from tests.benchmarks._figures import Effort, Figure, run
 from tests.benchmarks._runs import Follower, deploy, follower, task
@@ -56,14 +57,8 @@ async def measure(effort: Effort) -> list[Figure]:
     samples: dict[str, list[float]] = {"chain": [], "fan": [], "chain by hand": [], "fan by hand": []}
     with tempfile.TemporaryDirectory() as name:
         async with gofer(Path(name), "docker") as server, server.client() as client, follower(client) as runs:
-            middle = [task(f"middle_{n}", parents=["first"], command=["true"]) for n in range(FAN)]
-            last = task("last", parents=[each.id for each in middle], command=["true"])
-            await deploy(client, "bench_fan", [task("first", command=["true"]), *middle, last])
-            links = [task(f"task_{n}", parents=[f"task_{n - 1}"] if n else [], command=["true"]) for n in range(CHAIN)]
-            await deploy(client, "bench_chain", links)
-            async with aiodocker.Docker() as docker, ByHand(docker, {"Image": IMAGE, "Cmd": ["true"]}) as by_hand:
-                for _ in effort.rounds(ROUNDS):
-                    await _round(runs, by_hand, samples)
+            await _deploy_graphs(client)
+            await _rounds(effort, runs, samples)
     return [
         Figure(
             what=f"chain of {CHAIN} on Docker",
@@ -82,6 +77,20 @@ async def measure(effort: Effort) -> list[Figure]:
             predecessor="5.5 s",
         ),
     ]
+
+
+async def _deploy_graphs(client: GoferClient) -> None:
+    middle = [task(f"middle_{n}", parents=["first"], command=["true"]) for n in range(FAN)]
+    last = task("last", parents=[each.id for each in middle], command=["true"])
+    await deploy(client, "bench_fan", [task("first", command=["true"]), *middle, last])
+    links = [task(f"task_{n}", parents=[f"task_{n - 1}"] if n else [], command=["true"]) for n in range(CHAIN)]
+    await deploy(client, "bench_chain", links)
+
+
+async def _rounds(effort: Effort, runs: Follower, samples: dict[str, list[float]]) -> None:
+    async with aiodocker.Docker() as docker, ByHand(docker, {"Image": IMAGE, "Cmd": ["true"]}) as by_hand:
+        for _ in effort.rounds(ROUNDS):
+            await _round(runs, by_hand, samples)
 
 
 async def _round(runs: Follower, by_hand: ByHand, samples: dict[str, list[float]]) -> None:
