@@ -91,7 +91,13 @@ async def measure(effort: Effort) -> list[Figure]:
             floor_is="a plain container by hand",
             predecessor="504 to 1,005 ms, median 1,005",
         ),
-        Figure(what="the same", unit="ms", ours=samples.gofer, floor=samples.alike, floor_is="made as Gofer makes it"),
+        Figure(
+            what="the same, beside one made alike",
+            unit="ms",
+            ours=samples.gofer,
+            floor=samples.alike,
+            floor_is="made as Gofer makes it",
+        ),
         Figure(
             what="what Gofer adds to the plain container", unit="ms", ours=added, floor_is="the rounds' differences"
         ),
