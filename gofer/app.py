@@ -52,7 +52,7 @@ from gofer.services.progress import RunProgress
 from gofer.services.runs import Runs
 from gofer.services.system import System, SystemInfo
 from gofer.services.task_runs import TaskRuns
-from gofer.sqlite import Database, open_database
+from gofer.sqlite import Database, GroupStep, open_database
 from gofer.storage.unit import Unit
 from gofer.systemd import ServiceManager
 from gofer.tls import server_context
@@ -78,9 +78,13 @@ DRAIN_MARGIN: Final = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """Where tests look in: told of each launch step before it is taken, and of each event once it is committed."""
+    """Where tests look in: told of launch steps before they are taken, of a commit's steps, and of committed events.
+
+    `group` is called on the database writer's thread, the others on the loop.
+    """
 
     observe: Callable[[LaunchStep, TaskRunKey], None] = field(default=lambda _step, _key: None)
+    group: Callable[[GroupStep], None] = field(default=lambda _step: None)
     committed: Callable[[Envelope], None] = field(default=lambda _envelope: None)
 
 
@@ -176,6 +180,7 @@ async def _open_storage(
             make_unit=Unit,
             clock=clock,
             after_commit=publish,
+            observe=probes.group,
         )
     )
 

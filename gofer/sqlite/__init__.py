@@ -5,3 +5,4 @@ from sqlite3 import Row as Row
 
 from gofer.sqlite.database import Database as Database
 from gofer.sqlite.database import open_database as open_database
+from gofer.sqlite.group import GroupStep as GroupStep

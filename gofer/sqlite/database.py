@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 from gofer.clock import Clock
 from gofer.lifecycle import running
 from gofer.sqlite.connection import on_thread, writer_connection
+from gofer.sqlite.group import GroupStep
 from gofer.sqlite.migrate import load_migrations, migrate
 from gofer.sqlite.readers import Readers, open_readers
 from gofer.sqlite.writer import Writer
@@ -60,14 +61,15 @@ async def open_database(
     make_unit: Callable[[sqlite3.Connection, datetime], U],
     clock: Clock,
     after_commit: Callable[[Sequence[U]], None] = lambda _: None,
-    close_grace: timedelta = CLOSE_GRACE,
+    observe: Callable[[GroupStep], None] = lambda _: None,
 ) -> AsyncIterator[Database[U]]:
     """Open the file for the length of the block, made and brought up to date if need be; leaving drains the writer.
 
     `migrations` names the package that holds the numbered SQL files. `make_unit` gets a connection and the time, to the
     millisecond, and is called in other threads. `after_commit` gets the units of each commit in their order, on the
-    loop, before their writers hear of it; it must neither block nor fail. `FailedPrecondition` if the file is unsafe,
-    unusable or newer than this program. The folder and the file are made private to this user.
+    loop, before their writers hear of it; it must neither block nor fail. `observe` is for tests: told of each step of a
+    group, on the writer's thread. `FailedPrecondition` if the file is unsafe, unusable or newer than this program. The
+    folder and the file are made private to this user.
     """
 
     def now() -> datetime:
@@ -77,6 +79,6 @@ async def open_database(
     async with writer_connection(path) as connection:
         await on_thread(connection, partial(migrate, migrations=load_migrations(migrations)))
         async with open_readers(path, count=READERS, make_unit=make_unit, now=now) as readers:
-            writer = Writer(connection, make_unit=make_unit, after_commit=after_commit, now=now)
-            async with running(writer, grace=close_grace):
+            writer = Writer(connection, make_unit=make_unit, after_commit=after_commit, now=now, observe=observe)
+            async with running(writer, grace=CLOSE_GRACE):
                 yield Database(writer, readers)

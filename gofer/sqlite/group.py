@@ -10,12 +10,22 @@ would commit one by one. `in_transaction` tells; the group is then lost as a who
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from gofer.core.errors import InternalError, Unavailable
 from gofer.sqlite.errors import translate
 
 U = TypeVar("U")
+
+
+class GroupStep(StrEnum):
+    """The steps of a group between which a process can die; told to the observer, on the writer's thread."""
+
+    BEGUN = "begun"  # the transaction is open
+    UNIT_DONE = "unit_done"  # a unit has run, well or not
+    COMMIT = "commit"  # about to be taken
+    COMMITTED = "committed"  # nobody has been told yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +43,11 @@ class Failed:
 
 
 def commit_group(
-    connection: sqlite3.Connection, functions: Sequence[Callable[[U], None]], *, make_unit: Callable[[], U]
+    connection: sqlite3.Connection,
+    functions: Sequence[Callable[[U], None]],
+    *,
+    make_unit: Callable[[], U],
+    observe: Callable[[GroupStep], None],
 ) -> list[Stored[U] | Failed]:
     """Run each function on a unit of its own, commit them all, and tell for each whether it was stored.
 
@@ -42,12 +56,16 @@ def commit_group(
     outcomes: list[Stored[U] | Failed] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
+        observe(GroupStep.BEGUN)
         for function in functions:
             outcome = _run_unit(connection, function, make_unit)
             outcomes.append(outcome)
+            observe(GroupStep.UNIT_DONE)
             if isinstance(outcome, Failed) and not connection.in_transaction:
                 return _all_lost(outcomes, len(functions), cause=outcome.error)
+        observe(GroupStep.COMMIT)
         connection.execute("COMMIT")
+        observe(GroupStep.COMMITTED)
     except sqlite3.Error as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -17,7 +17,7 @@ import aiosqlite
 
 from gofer.core.errors import ShuttingDown, Unavailable
 from gofer.sqlite.connection import on_thread
-from gofer.sqlite.group import Failed, Stored, commit_group
+from gofer.sqlite.group import Failed, GroupStep, Stored, commit_group
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -44,11 +44,13 @@ class Writer(Generic[U]):
         make_unit: Callable[[sqlite3.Connection, datetime], U],
         after_commit: Callable[[Sequence[U]], None],
         now: Callable[[], datetime],
+        observe: Callable[[GroupStep], None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._make_unit = make_unit
         self._after_commit = after_commit
         self._now = now
+        self._observe = observe
         self._jobs: deque[_Job[U]] = deque()
         self._places = asyncio.Semaphore(MAX_WAITING)
         self._wake = asyncio.Event()
@@ -110,7 +112,12 @@ class Writer(Generic[U]):
     def _commit(
         self, functions: Sequence[Callable[[U], None]], connection: sqlite3.Connection
     ) -> list[Stored[U] | Failed]:
-        return commit_group(connection, functions, make_unit=lambda: self._make_unit(connection, self._now()))
+        return commit_group(
+            connection,
+            functions,
+            make_unit=lambda: self._make_unit(connection, self._now()),
+            observe=self._observe,
+        )
 
     def _settle(self, job: _Job[U], error: Exception | None) -> None:
         self._places.release()

@@ -9,6 +9,7 @@ import pytest
 
 from gofer.core.errors import ShuttingDown
 from gofer.sqlite.connection import on_thread, writer_connection
+from gofer.sqlite.group import GroupStep
 from gofer.sqlite.writer import MAX_WAITING, Writer
 from tests.fakes.clock import FakeClock
 from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_before_run
@@ -88,3 +89,30 @@ async def test_a_cancelled_writer_tells_those_who_wait_and_stores_nothing_twice(
     assert len(outcomes) == 300
     assert None not in outcomes
     assert await on_thread(connection, count) in {0, 256}
+
+
+async def test_an_observer_is_told_of_each_step_of_a_group(connection: aiosqlite.Connection) -> None:
+    steps: list[GroupStep] = []
+    writer: Writer[sqlite3.Connection] = Writer(
+        connection,
+        make_unit=lambda raw, _now: raw,
+        after_commit=lambda _units: steps.append(GroupStep.COMMITTED),
+        now=FakeClock().now,
+        observe=steps.append,
+    )
+
+    async with asyncio.TaskGroup() as group:
+        for name in "ab":
+            group.create_task(writer.write(count), name=name)
+        await asyncio.sleep(0)
+        writer.stop()
+        await writer.run(lambda: None)
+
+    assert steps == [
+        GroupStep.BEGUN,
+        GroupStep.UNIT_DONE,
+        GroupStep.UNIT_DONE,
+        GroupStep.COMMIT,
+        GroupStep.COMMITTED,
+        GroupStep.COMMITTED,  # the publication, after the observer was told
+    ]
