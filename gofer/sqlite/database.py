@@ -67,9 +67,9 @@ async def open_database(
 
     `migrations` names the package that holds the numbered SQL files. `make_unit` gets a connection and the time, to the
     millisecond, and is called in other threads. `after_commit` gets the units of each commit in their order, on the
-    loop, before their writers hear of it; it must neither block nor fail. `observe` is for tests: told of each step of a
-    group, on the writer's thread. `FailedPrecondition` if the file is unsafe, unusable or newer than this program. The
-    folder and the file are made private to this user.
+    loop, before their writers hear of it; it must neither block nor fail. `observe`, for tests, is told of each step of
+    a group, on the writer's thread. `FailedPrecondition` if the file is unsafe, unusable or newer than this program.
+    The folder and the file are made private to this user.
     """
 
     def now() -> datetime:
