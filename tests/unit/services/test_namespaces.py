@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from gofer.core.access import Caller
+from gofer.core.access import Caller, NamespacePattern
 from gofer.core.errors import AlreadyExists, InvalidInput, NotFound, PermissionDenied
 from gofer.core.events import NamespaceCreated
 from gofer.core.ids import NamespaceId
@@ -109,6 +109,6 @@ async def test_a_namespace_that_is_closed_to_a_caller_does_not_tell_whether_it_e
 async def test_a_caller_may_use_the_namespaces_that_are_open_to_them(
     namespaces: Namespaces, database: Database[Unit]
 ) -> None:
-    member = Caller(name="member", is_admin=False, namespaces=frozenset({NamespaceId("default")}))
+    member = Caller(name="member", is_admin=False, namespaces=(NamespacePattern("default"),))
 
     assert await database.read(lambda unit: resolve_namespace(unit, member, "default")) == "default"
