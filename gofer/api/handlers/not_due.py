@@ -21,6 +21,7 @@ NOT_DUE: Final = (
     "enable_token",
     "disable_token",
     "delete_token",
+    "who_am_i",
     # namespaces and pipelines
     "delete_namespace",
     "delete_pipeline",

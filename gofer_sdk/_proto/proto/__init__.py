@@ -224,6 +224,8 @@ __all__ = (
     "UserPipelineTaskConfig",
     "UserPipelineTaskConfigRequiredParentStatus",
     "Variable",
+    "WhoAmIRequest",
+    "WhoAmIResponse",
 )
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -791,6 +793,10 @@ class CreateTokenRequest(betterproto2.Message):
     )
 
     namespaces: "list[str]" = betterproto2.field(2, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Exact ids of namespaces that exist, or globs with `*` and `?`; `.*` is another way to write `*`.
+    None: a client token opens nothing.
+    """
 
     metadata: "dict[str, str]" = betterproto2.field(
         3, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
@@ -1034,6 +1040,14 @@ default_message_pool.register_message("proto", "DeleteTaskRunLogsResponse", Dele
 @dataclass(eq=False, repr=False)
 class DeleteTokenRequest(betterproto2.Message):
     token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The token itself.
+    """
+
+    id: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    Its public id, in place of the token.
+    """
 
 
 default_message_pool.register_message("proto", "DeleteTokenRequest", DeleteTokenRequest)
@@ -1216,6 +1230,14 @@ default_message_pool.register_message("proto", "DisablePipelineResponse", Disabl
 @dataclass(eq=False, repr=False)
 class DisableTokenRequest(betterproto2.Message):
     token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The token itself.
+    """
+
+    id: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    Its public id, in place of the token.
+    """
 
 
 default_message_pool.register_message("proto", "DisableTokenRequest", DisableTokenRequest)
@@ -1298,6 +1320,14 @@ default_message_pool.register_message("proto", "EnablePipelineResponse", EnableP
 @dataclass(eq=False, repr=False)
 class EnableTokenRequest(betterproto2.Message):
     token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The token itself.
+    """
+
+    id: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    Its public id, in place of the token.
+    """
 
 
 default_message_pool.register_message("proto", "EnableTokenRequest", EnableTokenRequest)
@@ -2100,6 +2130,11 @@ class GetTokenRequest(betterproto2.Message):
     The token itself.
     """
 
+    id: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    Its public id, in place of the token.
+    """
+
 
 default_message_pool.register_message("proto", "GetTokenRequest", GetTokenRequest)
 
@@ -2610,9 +2645,34 @@ default_message_pool.register_message("proto", "ListTaskRunsResponse", ListTaskR
 
 @dataclass(eq=False, repr=False)
 class ListTokensRequest(betterproto2.Message):
+    """
+    Ordered by creation.
+    """
+
     namespace: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Only tokens that name this namespace.
+    Only tokens that open this namespace, and those that name none. Empty = the one that the caller's token is for,
+    else `default`.
+    """
+
+    offset: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    How many to leave out at the beginning.
+    """
+
+    limit: "int" = betterproto2.field(101, betterproto2.TYPE_INT64)
+    """
+    At most so many; 0, or more than the server's limit, means that limit.
+    """
+
+    cursor: "str" = betterproto2.field(102, betterproto2.TYPE_STRING)
+    """
+    The `next_cursor` of the page before; empty for the first page. Beats `offset`.
+    """
+
+    everywhere: "bool" = betterproto2.field(103, betterproto2.TYPE_BOOL)
+    """
+    The tokens of all namespaces that the caller may know of; `namespace` is empty then.
     """
 
 
@@ -2622,6 +2682,14 @@ default_message_pool.register_message("proto", "ListTokensRequest", ListTokensRe
 @dataclass(eq=False, repr=False)
 class ListTokensResponse(betterproto2.Message):
     tokens: "list[Token]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    Only management sees management tokens.
+    """
+
+    next_cursor: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    What to send as `cursor` for the next page; empty on the last one.
+    """
 
 
 default_message_pool.register_message("proto", "ListTokensResponse", ListTokensResponse)
@@ -3652,6 +3720,21 @@ class Token(betterproto2.Message):
 
     disabled: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
 
+    id: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    Names the token where it need not be shown; it opens nothing. 12 hexadecimal digits.
+    """
+
+    pipeline_id: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    The task run that it was made for, in its only namespace; it opens that pipeline alone, and is gone when the task
+    run has ended. Empty and 0 for all other tokens.
+    """
+
+    run_id: "int" = betterproto2.field(102, betterproto2.TYPE_INT64)
+
+    task_run_id: "str" = betterproto2.field(103, betterproto2.TYPE_STRING)
+
 
 default_message_pool.register_message("proto", "Token", Token)
 
@@ -3786,6 +3869,34 @@ class Variable(betterproto2.Message):
 
 
 default_message_pool.register_message("proto", "Variable", Variable)
+
+
+@dataclass(eq=False, repr=False)
+class WhoAmIRequest(betterproto2.Message):
+    """
+    Ask which token came with this very call.
+    """
+
+    pass
+
+
+default_message_pool.register_message("proto", "WhoAmIRequest", WhoAmIRequest)
+
+
+@dataclass(eq=False, repr=False)
+class WhoAmIResponse(betterproto2.Message):
+    details: "Token | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Empty but for the kind where `without_token` is true.
+    """
+
+    without_token: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+    """
+    The server runs in dev mode and took the call from its own machine without looking at a token.
+    """
+
+
+default_message_pool.register_message("proto", "WhoAmIResponse", WhoAmIResponse)
 
 
 class ExtensionServiceStub(betterproto2_grpclib.ServiceStub):
@@ -4123,7 +4234,7 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "GetTokenResponse":
         """
-        What is known of a token; asked with the token itself.
+        What is known of a token; asked with the token itself, or with its id.
         """
 
         return await self._unary_unary(
@@ -4193,6 +4304,30 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
             "/proto.Gofer/DeleteToken",
             message,
             DeleteTokenResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def who_am_i(
+        self,
+        message: "WhoAmIRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "WhoAmIResponse":
+        """
+        What is known of the token that this very call came with.
+        """
+
+        if message is None:
+            message = WhoAmIRequest()
+
+        return await self._unary_unary(
+            "/proto.Gofer/WhoAmI",
+            message,
+            WhoAmIResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -5731,7 +5866,7 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
     async def get_token(self, message: "GetTokenRequest") -> "GetTokenResponse":
         """
-        What is known of a token; asked with the token itself.
+        What is known of a token; asked with the token itself, or with its id.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -5753,6 +5888,13 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
     async def delete_token(self, message: "DeleteTokenRequest") -> "DeleteTokenResponse":
         """
         Forget a token. Management only.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def who_am_i(self, message: "WhoAmIRequest") -> "WhoAmIResponse":
+        """
+        What is known of the token that this very call came with.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -6283,6 +6425,12 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
         request = await stream.recv_message()
         assert request is not None
         response = await self.delete_token(request)
+        await stream.send_message(response)
+
+    async def __rpc_who_am_i(self, stream: "grpclib.server.Stream[WhoAmIRequest, WhoAmIResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.who_am_i(request)
         await stream.send_message(response)
 
     async def __rpc_list_namespaces(
@@ -6837,6 +6985,12 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 DeleteTokenRequest,
                 DeleteTokenResponse,
+            ),
+            "/proto.Gofer/WhoAmI": grpclib.const.Handler(
+                self.__rpc_who_am_i,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                WhoAmIRequest,
+                WhoAmIResponse,
             ),
             "/proto.Gofer/ListNamespaces": grpclib.const.Handler(
                 self.__rpc_list_namespaces,
