@@ -1,0 +1,136 @@
+"""Walks through everything that can happen to a run, in the machine and in the naive model at once, and compares."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations, product
+from typing import Final, TypeAlias
+
+from gofer.core.errors import IllegalTransition
+from gofer.core.ids import TaskId
+from gofer.core.machine import apply, decide
+from gofer.core.pipeline import Requirement
+from gofer.core.run import Plan, Progress, TaskState
+from gofer.core.step import DeadlinePassed, LaunchFailed, LaunchTask, Signal, Step, TaskExited, TaskLost, TaskStarted
+from tests.factories import NOW, make_plan, make_progress, make_run
+from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, refused, started
+from tests.unit.core.naive_run import Edge, Graph, NaiveRun
+
+Move: TypeAlias = tuple[Signal, Callable[[NaiveRun], NaiveRun]]
+"""A signal to the machine, and what it means."""
+
+EDGES: Final[tuple[Edge | None, ...]] = (None, "any", "success", "failure")
+SEEN_AS: Final = {TaskState.STARTING: "LIVE", TaskState.RUNNING: "LIVE"}
+
+
+def graphs(tasks: int) -> Iterator[Graph]:
+    """Give every graph of so many tasks with every kind of dependency, once for all that differ in names only."""
+    names = "abcdefgh"[:tasks]
+    pairs = [(child, parent) for child in range(tasks) for parent in range(child)]
+    known = set()
+    for kinds in product(range(len(EDGES)), repeat=len(pairs)):
+        edges = {pair: kind for pair, kind in zip(pairs, kinds, strict=True) if kind}
+        shape = min(
+            tuple(sorted((order[child], order[parent], kind) for (child, parent), kind in edges.items()))
+            for order in permutations(range(tasks))
+        )
+        if shape in known:
+            continue
+        known.add(shape)
+        found: dict[str, dict[str, Edge]] = {name: {} for name in names}
+        for (child, parent), kind in edges.items():
+            edge = EDGES[kind]
+            assert edge is not None
+            found[names[child]][names[parent]] = edge
+        yield found
+
+
+def few_moves(graph: Graph) -> list[Move]:
+    """Give the moves that decide outcomes: a good end, a bad one, a cancel of a task, a cancel of the run."""
+    moves: list[Move] = [(cancel(), lambda run: run.stop_run("user"))]
+    for task in graph:
+        moves += _of_task(task)[:3]
+    return moves
+
+
+def all_moves(graph: Graph) -> list[Move]:
+    """Give every kind of signal there is."""
+    moves = [*few_moves(graph), (DeadlinePassed(), lambda run: run.stop_run("deadline"))]
+    for task in graph:
+        moves += _of_task(task)[3:]
+    return moves
+
+
+def _of_task(task: str) -> list[Move]:
+    return [
+        (exited(task), lambda run: run.end(task, good=True)),
+        (exited(task, 1), lambda run: run.end(task, good=False)),
+        (cancel_task(task), lambda run: run.stop_task(task)),
+        (started(task), lambda run: run),
+        (lost(task), lambda run: run.end(task, good=False)),
+        (refused(task), lambda run: run.end(task, good=False)),
+    ]
+
+
+def check(graph: Graph, moves: Sequence[Move]) -> int:
+    """Play the moves in every order there is; the number of different situations. Fails where the two models differ."""
+    plan = make_plan({task: {on: Requirement(kind.upper()) for on, kind in of.items()} for task, of in graph.items()})
+    first = make_progress(plan, run=make_run())
+    admitted = decide(plan, first, ADMITTED, at=NOW)
+    model = NaiveRun(graph=graph)
+    _compare(NaiveRun(graph={}), model, first, admitted, history=())
+    todo: list[tuple[NaiveRun, Progress, tuple[Signal, ...]]] = [(model, first, ())]
+    seen = {_situation(model, first)}
+    known = {model: model}  # one object for equal facts, so that what is worked out from them is kept
+    while todo:
+        model, progress, history = todo.pop()
+        for signal, meaning in moves:
+            after = _copy(progress)
+            step = _decide(plan, after, signal)
+            if step is None:
+                assert _is_impossible(signal, model, progress), f"{graph} after {history} refuses {signal}"
+                continue
+            told = (*history, signal)
+            expected = known.setdefault(found := meaning(model), found)
+            _compare(model, expected, after, step, history=told)
+            situation = _situation(expected, after)
+            if situation not in seen:
+                seen.add(situation)
+                todo.append((expected, after, told))
+    return len(seen)
+
+
+def _decide(plan: Plan, progress: Progress, signal: Signal) -> Step | None:
+    """Decide; None where the machine says that this can't happen now."""
+    try:
+        return decide(plan, progress, signal, at=NOW)
+    except IllegalTransition:
+        return None
+
+
+def _is_impossible(signal: Signal, model: NaiveRun, progress: Progress) -> bool:
+    """Tell whether no engine can say this: what waits has no container, and what runs was not refused."""
+    if not isinstance(signal, TaskStarted | TaskExited | LaunchFailed | TaskLost):
+        return False
+    runs = progress.task_runs[signal.task].state is TaskState.RUNNING
+    return model.states[signal.task] == "PENDING" or (runs and isinstance(signal, LaunchFailed))
+
+
+def _compare(
+    before: NaiveRun, expected: NaiveRun, progress: Progress, step: Step, *, history: Sequence[Signal]
+) -> None:
+    apply(progress, step.changes)
+    states = {str(task): SEEN_AS.get(found.state, found.state.value) for task, found in progress.task_runs.items()}
+    launched = {effect.task for effect in step.effects if isinstance(effect, LaunchTask)}
+    due = {TaskId(task) for task, state in expected.states.items() if state == "LIVE" != before.states.get(task)}
+    assert expected.states == states, f"{expected.graph} after {history}"
+    assert expected.outcome == progress.run.state.value, f"{expected.graph} after {history}"
+    assert due == launched, f"{expected.graph} after {history}"
+
+
+def _situation(model: NaiveRun, progress: Progress) -> tuple[object, ...]:
+    rows = tuple((found.state, found.started_at is None, found.reason) for found in progress.task_runs.values())
+    return model, rows, progress.run.state, progress.run.reason
+
+
+def _copy(progress: Progress) -> Progress:
+    return replace(progress, task_runs=dict(progress.task_runs), open_parents=dict(progress.open_parents))
