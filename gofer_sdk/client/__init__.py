@@ -26,12 +26,23 @@ from gofer_sdk.client.namespaces import NamespaceCalls
 from gofer_sdk.client.page import Page
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.client.pipelines import PipelineCalls
-from gofer_sdk.client.runs import RunCalls
+from gofer_sdk.client.runs import RunCalls, StartedRun
 from gofer_sdk.client.system import SystemCalls
 from gofer_sdk.client.task_runs import LogChunk, Tail, TaskRunCalls
 from gofer_sdk.client.token import Token
 
-__all__ = ["EventFilter", "GoferClient", "LogChunk", "OnRetry", "Page", "Patience", "ServerAddress", "Tail", "Token"]
+__all__ = [
+    "EventFilter",
+    "GoferClient",
+    "LogChunk",
+    "OnRetry",
+    "Page",
+    "Patience",
+    "ServerAddress",
+    "StartedRun",
+    "Tail",
+    "Token",
+]
 
 DEFAULT_HOST = "localhost:8080"
 
@@ -93,7 +104,7 @@ class GoferClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        await self._connection.close()
 
     def __repr__(self) -> str:
         return f"GoferClient(host='{self._connection.address}')"

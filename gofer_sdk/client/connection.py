@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import betterproto2
-from grpclib.client import Channel, Stream
+from grpclib.client import Stream
 from grpclib.config import Configuration
 from grpclib.const import Cardinality
 
 from gofer_sdk.client.address import ServerAddress
+from gofer_sdk.client.channel import ClosingChannel
 from gofer_sdk.client.tls import tls_context
 from gofer_sdk.client.token import Token
 from gofer_sdk.codec import WireCodec
@@ -35,12 +36,12 @@ class Connection:
         self.address = address
         self._metadata = {"authorization": f"Bearer {token.reveal()}"} if token else {}
         self._tls_ca = tls_ca
-        self._channel: Channel | None = None
+        self._channel: ClosingChannel | None = None
 
     async def open(self) -> None:
         """Prepare to connect; nothing is sent yet. Raises ValueError or OSError where `tls_ca` can't be used."""
         context = await asyncio.to_thread(tls_context, self._tls_ca, verified=self.address.is_verified)
-        self._channel = Channel(
+        self._channel = ClosingChannel(
             self.address.host,
             self.address.port,
             ssl=context,
@@ -53,11 +54,11 @@ class Connection:
             ),
         )
 
-    def close(self) -> None:
-        """Give the connection up; calls that are under way fail."""
+    async def close(self) -> None:
+        """Give the connection up, and return when it is closed; calls that are under way fail."""
         channel, self._channel = self._channel, None
         if channel is not None:
-            channel.close()
+            await channel.close_and_wait()
 
     async def connect(self) -> None:
         """Return when there is a connection. Raises OSError where there can't be one."""
@@ -72,7 +73,7 @@ class Connection:
             route, cardinality, type(request), reply_type, timeout=seconds, metadata=self._metadata
         )
 
-    def _open_channel(self) -> Channel:
+    def _open_channel(self) -> ClosingChannel:
         if self._channel is None:
             raise RuntimeError("the client is not open: use it as `async with GoferClient(...) as client:`")
         return self._channel

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
@@ -11,6 +12,14 @@ from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
 
 RUN_COMPLETED = "RUN_COMPLETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedRun:
+    """A run as it was stored, usually PENDING; `existing` says that an earlier call had started it."""
+
+    run: proto.Run
+    existing: bool = False
 
 
 class RunCalls:
@@ -31,8 +40,8 @@ class RunCalls:
         initiator: proto.Initiator | None = None,
         request_id: str = "",
         namespace: str = "",
-    ) -> proto.StartRunResponse:
-        """Start a run of the live version; the answer holds the run as it was stored, usually PENDING.
+    ) -> StartedRun:
+        """Start a run of the live version, and return it as it was stored, usually PENDING.
 
         The same request id for the same pipeline within 24 hours gives the same run, with `existing` set. Without one
         the client makes one, so that a call whose answer was lost is made again safely. `variables` beat those of the
@@ -47,7 +56,8 @@ class RunCalls:
             initiator=initiator or proto.Initiator(type=proto.InitiatorType.BOT, name="gofer_sdk"),
             request_id=request_id or uuid.uuid4().hex,
         )
-        return await self._calls.safe(request, proto.StartRunResponse)
+        reply = await self._calls.safe(request, proto.StartRunResponse)
+        return StartedRun(run=present(reply.run, request), existing=reply.existing)
 
     async def get(self, pipeline: str, run: int, *, namespace: str = "") -> proto.Run:
         """Return one run.

@@ -6,7 +6,7 @@ import betterproto2
 import pytest
 
 from gofer_sdk import proto
-from gofer_sdk.client import GoferClient, Page
+from gofer_sdk.client import GoferClient, Page, StartedRun
 from tests.fakes.server import FakeServer
 
 Call = Callable[[GoferClient], Awaitable[object]]
@@ -117,7 +117,7 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
             request_id="once",
         ),
         proto.StartRunResponse(run=proto.Run(id=7), existing=True),
-        proto.StartRunResponse(run=proto.Run(id=7), existing=True),
+        StartedRun(run=proto.Run(id=7), existing=True),
     ),
     (
         lambda client: client.runs.start("nightly", request_id="once"),
@@ -127,7 +127,7 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
             request_id="once",
         ),
         proto.StartRunResponse(run=proto.Run(id=7)),
-        proto.StartRunResponse(run=proto.Run(id=7)),
+        StartedRun(run=proto.Run(id=7)),
     ),
     (
         lambda client: client.runs.get("nightly", 7, namespace="team"),

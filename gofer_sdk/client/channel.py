@@ -1,0 +1,71 @@
+"""grpclib's channel, and the end of its connections, which grpclib itself does not wait for."""
+
+import asyncio
+from asyncio import BaseTransport, Transport
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from typing import Final, cast
+
+from grpclib.client import Channel, Handler
+from grpclib.protocol import H2Protocol
+
+GOODBYE_SECONDS: Final = 0.5
+"""How long a server may take to answer the end of TLS; one that is gone never does."""
+
+
+class ClosingChannel(Channel):
+    """A channel whose close can be waited for."""
+
+    # What the methods below override and read is private to grpclib, whose version is therefore an exact one.
+    # Without the wait a closed connection is open until the loop turns again, and says so where it turns no more.
+
+    async def close_and_wait(self) -> None:
+        """Close, and return when nothing is open any more, half a second later at the most. Calls under way fail."""
+        self.close()
+        left = tuple(self._open)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await _all_lost(left)
+        finally:
+            for protocol in left:
+                protocol.abort()
+        await _all_lost(left)
+
+    @cached_property
+    def _open(self) -> "set[_Protocol]":
+        return set()
+
+    def _protocol_factory(self) -> H2Protocol:
+        protocol = _Protocol(Handler(), self._config, self._h2_config)
+        protocol.on_made, protocol.on_lost = self._open.add, self._open.discard
+        return protocol
+
+
+class _Protocol(H2Protocol):
+    """One connection, which tells when it is made and when it is lost."""
+
+    on_made: "Callable[[_Protocol], None]"
+    on_lost: "Callable[[_Protocol], None]"
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self._transport = cast("Transport", transport)
+        self.lost = asyncio.Event()
+        self.on_made(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.on_lost(self)
+        self.lost.set()
+
+    def abort(self) -> None:
+        """End it without a goodbye, if it has not ended."""
+        if not self.lost.is_set():
+            self._transport.abort()
+
+
+async def _all_lost(protocols: tuple[_Protocol, ...]) -> None:
+    for protocol in protocols:
+        await protocol.lost.wait()

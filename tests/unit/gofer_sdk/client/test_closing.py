@@ -1,0 +1,80 @@
+"""A client leaves nothing open behind it."""
+
+import asyncio
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gofer_sdk import errors, proto
+from gofer_sdk.client import GoferClient
+from tests.fakes.server import FakeServer
+from tests.unit.gofer_sdk.client.conftest import HASTE
+
+PROGRAM = """
+import asyncio, sys
+from gofer_sdk.client import GoferClient
+
+async def main():
+    async with GoferClient(sys.argv[1]) as client:
+        print((await client.system.info()).semver)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_ends_with_its_client_leaves_nothing_unclosed(server: FakeServer) -> None:
+    server.answer("GetSystemInfo", proto.GetSystemInfoResponse(semver="1.2.3"))
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", PROGRAM, f"127.0.0.1:{server.port}"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    assert await process.communicate() == (b"1.2.3\n", b"")
+
+
+@contextmanager
+def mute(context: ssl.SSLContext) -> Iterator[int]:
+    """Listen on a port where whoever connects gets TLS, and after that not a word; gives the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+
+        def accept() -> ssl.SSLSocket:
+            return context.wrap_socket(listener.accept()[0], server_side=True)
+
+        accepted = threads.submit(accept)
+        yield listener.getsockname()[1]
+        accepted.result().close()
+
+
+async def test_a_server_that_does_not_say_goodbye_keeps_no_client(server_tls: ssl.SSLContext) -> None:
+    hasty = replace(HASTE, call_timeout=timedelta(milliseconds=100))
+    with mute(server_tls) as port:
+        async with asyncio.timeout(5):
+            async with GoferClient(f"127.0.0.1:{port}", patience=hasty) as client:
+                with pytest.raises(errors.DeadlineExceeded):
+                    await client.system.info()
+
+
+async def test_calls_under_way_fail_when_their_client_is_closed(server: FakeServer) -> None:
+    asked = asyncio.Event()
+
+    async def never(_: object) -> proto.GetSystemInfoResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        return proto.GetSystemInfoResponse()
+
+    server.answer("GetSystemInfo", never)
+    async with GoferClient(f"127.0.0.1:{server.port}", patience=replace(HASTE, attempts=1)) as client:
+        call = asyncio.gather(client.system.info(), return_exceptions=True)
+        await asked.wait()
+
+    (failure,) = await call
+    assert isinstance(failure, errors.Unavailable)
