@@ -1,5 +1,8 @@
-"""Encrypting what must not be read from a stolen file: PyNaCl's SecretBox with the current and the previous keys."""
+"""Keeping what must not be read from a stolen file: secrets sealed with PyNaCl's SecretBox, tokens as their hashes."""
 
+import hashlib
+import secrets
+from hmac import compare_digest
 from typing import Final, NewType
 
 from nacl.exceptions import CryptoError
@@ -7,13 +10,17 @@ from nacl.secret import SecretBox
 from nacl.utils import random
 
 from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
+from gofer.core.access import TokenHash, TokenId
 from gofer.core.errors import FailedPrecondition
+from gofer.core.secret import Secret
 from gofer.files import read_private_file, write_private_file
 
 SealingKey = NewType("SealingKey", bytes)
 """32 bytes. Never shown."""
 
 KEY_FILE: Final = "encryption.key"
+TOKEN_BYTES: Final = 32
+TOKEN_ID_BYTES: Final = 6
 _VERSION: Final = b"\x01"  # of the sealed form: this byte, SecretBox's nonce, its ciphertext
 
 
@@ -45,6 +52,26 @@ class Sealer:
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether the current key opens it, so that it need not be sealed again."""
         return _try_open(self._current, sealed) is not None
+
+
+def make_token() -> Secret:
+    """Make the text of a new token: 64 lower-case hexadecimal digits that nobody can guess."""
+    return Secret(secrets.token_hex(TOKEN_BYTES))
+
+
+def make_token_id() -> TokenId:
+    """Make the public name of a new token: 12 lower-case hexadecimal digits."""
+    return TokenId(secrets.token_hex(TOKEN_ID_BYTES))
+
+
+def hash_token(text: str) -> TokenHash:
+    """Give what is stored of a token: SHA-256 of its text, not of the bytes that its digits stand for."""
+    return TokenHash(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def is_same_hash(one: TokenHash, other: TokenHash) -> bool:
+    """Compare in a time that does not depend on where they differ."""
+    return compare_digest(one, other)
 
 
 def open_sealer(settings: Settings) -> Sealer:

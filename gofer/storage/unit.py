@@ -10,6 +10,7 @@ from gofer.storage.meta import MetaRepository
 from gofer.storage.namespaces import NamespaceRepository
 from gofer.storage.pipelines import PipelineRepository
 from gofer.storage.runs import RunRepository
+from gofer.storage.tokens import TokenRepository
 
 
 class Unit:
@@ -25,6 +26,7 @@ class Unit:
         self.namespaces = NamespaceRepository(connection)
         self.pipelines = PipelineRepository(connection)
         self.runs = RunRepository(connection)
+        self.tokens = TokenRepository(connection)
         self.journal = JournalRepository(connection)
         self.meta = MetaRepository(connection)
 

@@ -1,3 +1,4 @@
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from gofer.config.settings import (
     SqliteSecretStoreSettings,
 )
 from gofer.core.errors import FailedPrecondition
-from gofer.sealing import Sealer, SealingKey, open_sealer
+from gofer.sealing import Sealer, SealingKey, hash_token, is_same_hash, make_token, make_token_id, open_sealer
 
 OLD = SealingKey(b"o" * 32)
 NEW = SealingKey(b"n" * 32)
@@ -103,3 +104,20 @@ def test_the_sample_key_is_refused_outside_dev_mode(tmp_path: Path) -> None:
 
     with pytest.raises(FailedPrecondition, match="sample"):
         open_sealer(production)
+
+
+def test_a_token_is_64_hexadecimal_digits_and_its_id_12_and_neither_comes_twice() -> None:
+    texts = {make_token().reveal() for _ in range(100)}
+    ids = {make_token_id() for _ in range(100)}
+
+    assert (100, 100) == (len(texts), len(ids))
+    assert all(re.fullmatch("[0-9a-f]{64}", text) for text in texts)
+    assert all(re.fullmatch("[0-9a-f]{12}", each) for each in ids)
+
+
+def test_a_token_is_stored_as_sha_256_of_its_text() -> None:
+    text = "00" * 32
+
+    assert "60e05bd1b195af2f94112fa7197a5c88289058840ce7c6df9693756bc6250f55" == hash_token(text)
+    assert is_same_hash(hash_token(text), hash_token(text))
+    assert not is_same_hash(hash_token(text), hash_token("\ud800"))

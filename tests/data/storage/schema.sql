@@ -8,6 +8,10 @@ CREATE INDEX runs_request ON runs (namespace, pipeline, request_id) WHERE reques
 
 CREATE INDEX runs_version ON runs (namespace, pipeline, version);
 
+CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX tokens_task_run ON tokens (run_namespace, run_pipeline, run, task) WHERE task IS NOT NULL;
+
 CREATE TABLE deployments (
     namespace     TEXT    NOT NULL,
     pipeline      TEXT    NOT NULL,
@@ -126,6 +130,24 @@ CREATE TABLE task_runs (
     PRIMARY KEY (namespace, pipeline, run, id),
     FOREIGN KEY (namespace, pipeline, run) REFERENCES runs (namespace, pipeline, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    place         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT    NOT NULL UNIQUE,
+    hash          TEXT    NOT NULL UNIQUE CHECK (length(hash) = 64),
+    kind          TEXT    NOT NULL CHECK (kind IN ('MANAGEMENT', 'CLIENT')),
+    namespaces    TEXT    NOT NULL,
+    metadata      TEXT    NOT NULL,
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER,
+    disabled      INTEGER NOT NULL,
+    run_namespace TEXT,
+    run_pipeline  TEXT,
+    run           INTEGER,
+    task          TEXT,
+    FOREIGN KEY (run_namespace, run_pipeline, run, task)
+        REFERENCES task_runs (namespace, pipeline, run, id) ON DELETE CASCADE
+) STRICT;
 
 CREATE UNIQUE INDEX deployments_running ON deployments (namespace, pipeline) WHERE state = 'RUNNING';
 
