@@ -132,3 +132,7 @@ class InternalError(GoferError):
     """A fault of ours."""
 
     code = ErrorCode.INTERNAL
+
+
+class Unreadable(InternalError):
+    """What is stored is not what was written; reading it again gives the same."""

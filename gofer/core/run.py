@@ -126,7 +126,8 @@ def stronger(stored: StopRequest | None, given: StopRequest | None) -> StopReque
 class Run:
     """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation.
 
-    `reason` of a run that has not ended says why it is being stopped.
+    `reason` of a run that has not ended says why it is being stopped. `damage` says in words what of the stored run
+    can't be read: such a run can be shown and ended, never begun.
     """
 
     namespace: NamespaceId
@@ -144,6 +145,7 @@ class Run:
     stop_request: StopRequest | None = None
     objects_expired: bool = False
     revision: int = 0
+    damage: str = ""
 
     @property
     def key(self) -> RunKey:

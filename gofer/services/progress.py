@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
+from gofer.core.errors import Unreadable
 from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, TaskRun
@@ -46,11 +47,15 @@ class RunProgress:
         self._engine = engine
 
     async def load(self, key: RunKey) -> Loaded:
-        """Read a run, its plan and its progress. Raises `NotFound`."""
+        """Read a run, its plan and its progress. Raises `NotFound`, and `Unreadable` for one that can only be ended."""
 
         def read(unit: Unit) -> tuple[Run, tuple[Task, ...], dict[TaskId, TaskRun]]:
             run = unit.runs.get_run(key)
-            config = unit.pipelines.get_config(key.of_pipeline, run.version)
+            if run.damage and not run.state.is_terminal:
+                raise Unreadable(f"the stored run can't be read, {run.damage}: start another", run=str(key))
+            config = unit.pipelines.find_config(key.of_pipeline, run.version)
+            if config is None:
+                raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
             return run, config.tasks, unit.runs.all_task_runs(key)
 
         run, tasks, task_runs = await self._database.read(read)

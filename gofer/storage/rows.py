@@ -1,13 +1,20 @@
-"""Rows to domain values and back; nobody else knows how a value is spelled in the database."""
+"""Rows to domain values and back; nobody else knows how a value is spelled in the database.
+
+Whatever the schema lets stand in a row of a run, of a task run or of the journal can be read: one that a fault of the
+disk, of another program or of another version has changed must not keep others from being shown, nor from running.
+"""
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+from gofer.core.errors import Unreadable
 from gofer.core.events import EVENT_CLASSES, Envelope, Event
-from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, RunId, RunKey, TaskId, Version
+from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, PipelineKey, RunId, RunKey, TaskId, Version
 from gofer.core.pipeline import (
     ConfigState,
     Deployment,
@@ -44,6 +51,10 @@ _KEPT_RUNS: Final = 2048
 _KEPT_VARIABLES: Final = 2048  # characters of a run's variables; of longer ones less would be gained than held
 
 _dump: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+_REASON_CODES: Final = {code.value: code for code in ReasonCode}
+_INITIATOR_TYPES: Final = {kind.value: kind for kind in InitiatorType}
 _FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
 
 
@@ -78,11 +89,25 @@ def config_of(row: Row) -> PipelineConfig:
         name=row["name"],
         description=row["description"],
         parallelism=row["parallelism"],
-        tasks=tasks_from_json(row["tasks"]),
+        tasks=_tasks_of(row),
         state=ConfigState(row["state"]),
         registered_at=from_ms(row["registered_at"]),
         deprecated_at=maybe_from_ms(row["deprecated_at"]),
     )
+
+
+def _tasks_of(row: Row) -> tuple[Task, ...]:
+    try:
+        return tasks_from_json(row["tasks"])
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        key = PipelineKey(namespace=NamespaceId(row["namespace"]), pipeline=PipelineId(row["pipeline"]))
+        raise Unreadable(
+            f"the stored tasks of version {row['version']} of pipeline {key} can't be read; "
+            "register and deploy it again",
+            namespace=key.namespace,
+            pipeline=key.pipeline,
+            version=row["version"],
+        ) from error
 
 
 def tasks_to_json(tasks: tuple[Task, ...]) -> str:
@@ -157,11 +182,15 @@ def run_key_of(row: Row) -> RunKey:
 
 
 def run_of(row: Row) -> Run:
-    """Read a row of `runs`. The same row, if it is short, gives the same value, which nobody may change."""
+    """Read a row of `runs`. The same row, if it is short, gives the same value, which nobody may change.
+
+    What can't be read of it is told by the run's `damage`, and is empty.
+    """
     return _kept_run(row) if len(row["variables"]) <= _KEPT_VARIABLES else _run(row)
 
 
 def _run(row: Row) -> Run:
+    variables = _texts(row["variables"])
     return Run(
         namespace=NamespaceId(row["namespace"]),
         pipeline=PipelineId(row["pipeline"]),
@@ -170,16 +199,17 @@ def _run(row: Row) -> Run:
         state=RunState(row["state"]),
         reason=_reason_of(row),
         initiator=Initiator(
-            type=InitiatorType(row["initiator_type"]), name=row["initiator_name"], reason=row["initiator_reason"]
+            type=_initiator_type(row["initiator_type"]), name=row["initiator_name"], reason=row["initiator_reason"]
         ),
-        variables=json.loads(row["variables"]),
+        variables=variables or {},
         request_id=row["request_id"],
-        created_at=from_ms(row["created_at"]),
-        admitted_at=maybe_from_ms(row["admitted_at"]),
-        ended_at=maybe_from_ms(row["ended_at"]),
+        created_at=_time(row["created_at"]),
+        admitted_at=_maybe_time(row["admitted_at"]),
+        ended_at=_maybe_time(row["ended_at"]),
         stop_request=_stop_request_of(row),
         objects_expired=bool(row["objects_expired"]),
         revision=row["revision"],
+        damage="its variables are not stored as they were given" if variables is None else "",
     )
 
 
@@ -229,9 +259,9 @@ def task_run_of(row: Row) -> TaskRun:
         attempt=row["attempt"],
         engine=row["engine"],
         exit_code=row["exit_code"],
-        created_at=from_ms(row["created_at"]),
-        started_at=maybe_from_ms(row["started_at"]),
-        ended_at=maybe_from_ms(row["ended_at"]),
+        created_at=_time(row["created_at"]),
+        started_at=_maybe_time(row["started_at"]),
+        ended_at=_maybe_time(row["ended_at"]),
         stop_request=_stop_request_of(row),
         logs_expired=bool(row["logs_expired"]),
         logs_removed=bool(row["logs_removed"]),
@@ -260,8 +290,43 @@ def task_run_to_row(task_run: TaskRun) -> dict[str, Value]:
 
 
 def _reason_of(row: Row) -> Reason | None:
-    code = row["reason_code"]
-    return None if code is None else Reason(code=ReasonCode(code), description=row["reason_description"])
+    word = row["reason_code"]
+    if word is None:
+        return None
+    code, description = _REASON_CODES.get(word), row["reason_description"]
+    if code is None:
+        code, description = ReasonCode.INTERNAL_ERROR, f"{description} (stored with the unknown code {word!r})".strip()
+    return Reason(code=code, description=description)
+
+
+def _initiator_type(word: str) -> InitiatorType:
+    return _INITIATOR_TYPES.get(word, InitiatorType.UNKNOWN)
+
+
+def _texts(text: str) -> Mapping[str, str] | None:
+    """Read a JSON object of texts; None for what is none."""
+    found = _object(text)
+    return found if found is not None and all(isinstance(value, str) for value in found.values()) else None
+
+
+def _object(text: str) -> dict[str, str] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _time(value: int) -> datetime:
+    """Give the time, and the nearest one that there is for one that there is not."""
+    try:
+        return from_ms(value)
+    except OverflowError:
+        return _LAST if value > 0 else _FIRST
+
+
+def _maybe_time(value: int | None) -> datetime | None:
+    return None if value is None else _time(value)
 
 
 def _reason_to_row(reason: Reason | None) -> dict[str, Value]:
@@ -272,7 +337,7 @@ def _reason_to_row(reason: Reason | None) -> dict[str, Value]:
 
 def _stop_request_of(row: Row) -> StopRequest | None:
     at = row["stop_at"]
-    return None if at is None else StopRequest(at=from_ms(at), force=bool(row["stop_force"]))
+    return None if at is None else StopRequest(at=_time(at), force=bool(row["stop_force"]))
 
 
 def stop_request_to_row(request: StopRequest | None) -> dict[str, Value]:
@@ -295,12 +360,12 @@ def event_to_row(event: Event) -> tuple[str, Value, Value, Value, str]:
 
 
 def envelope_of(row: Row) -> Envelope:
-    """Read a row of `journal`; an event that this version does not know becomes a `RawEvent`."""
-    details = json.loads(row["details"])
+    """Read a row of `journal`; an event that this version does not know, or can't read, becomes a `RawEvent`."""
+    details = _object(row["details"]) or {}
     found = EVENT_CLASSES.get(row["kind"])
     event = (
         found(**details)
         if found and _FIELD_NAMES[row["kind"]] == details.keys()
         else RawEvent(kind=row["kind"], recorded=details)
     )
-    return Envelope(id=EventId(row["id"]), at=from_ms(row["at"]), event=event)
+    return Envelope(id=EventId(row["id"]), at=_time(row["at"]), event=event)

@@ -16,7 +16,7 @@ from typing import Final, assert_never
 
 import structlog
 
-from gofer.core.errors import GoferError, IllegalTransition, NotFound, Unavailable
+from gofer.core.errors import GoferError, IllegalTransition, NotFound, Unavailable, Unreadable
 from gofer.core.ids import RunKey, TaskId
 from gofer.core.machine import apply, decide, resume, stored_requests
 from gofer.core.run import Plan, Progress, Run, RunState
@@ -69,6 +69,7 @@ class RunActor:
         self._armed = False
         self._about = f"the run {key}"
         self._load_from = progress.load
+        self._fault = _FAULT  # what is told of the last one
         self._refusals = 0  # of the database, since it last took or gave something
         self._supervisors: dict[TaskId, TaskSupervisor] = {}
         self._while_live: list[asyncio.Task[object]] = []  # effects that mean nothing once the run has ended
@@ -107,7 +108,7 @@ class RunActor:
         work = self._live
         tries = 0
         while not await self._survives(work):
-            self._parts.troubles.tell(self._about, _FAULT)
+            self._parts.troubles.tell(self._about, self._fault)
             await self._parts.clock.sleep(_PATIENCE.wait(tries))
             tries += 1
             work = self._live_broken
@@ -116,6 +117,10 @@ class RunActor:
         """Do the work; tell whether it was done. A fault of ours, or of an engine, is one run's, never the server's."""
         try:
             await work()
+        except Unreadable as error:
+            _log.error("what is stored of a run can't be read", run=str(self._key), error=error.message)
+            self._fault = error.message
+            return False
         except Exception:  # noqa: BLE001 (the actor's boundary)
             _log.exception("a fault in a run", run=str(self._key))
             return False
@@ -137,7 +142,7 @@ class RunActor:
         self._load_from = self._store.salvage
         if not await self._load():
             return
-        await self._apply(InternalFault(description=_FAULT))
+        await self._apply(InternalFault(description=self._fault))
         self._take_up()
         self._wake.set()
         await self._work()
