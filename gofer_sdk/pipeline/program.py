@@ -2,22 +2,21 @@
 
 import asyncio
 import shlex
+import signal
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, assert_never
 
+from gofer_sdk.pipeline.child import Child, Ended, StillRunning
 from gofer_sdk.pipeline.source import Language, ProgramSource, SourceFault, find_python
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-_KEPT_LINES: Final = 15
-_MAX_LINE_BYTES: Final = 64 * 1024
-_READ_BYTES: Final = 64 * 1024
-_END_GRACE_SECONDS: Final = 5
+DEFAULT_LIMIT: Final = timedelta(minutes=10)
+"""A first build fetches and compiles what the program depends on."""
 
 
 class ProgramFailed(Exception):
@@ -35,25 +34,32 @@ class ProgramFailed(Exception):
 class _Step:
     arguments: tuple[str, ...]
     folder: Path
+    repeat: tuple[str, ...] = ()
+    """What a person runs instead, where `arguments` name what is gone by then."""
 
     def __str__(self) -> str:
-        return f"cd {shlex.quote(str(self.folder))} && {shlex.join(self.arguments)}"
+        return f"cd {shlex.quote(str(self.folder))} && {shlex.join(self.repeat or self.arguments)}"
 
 
-async def run_program(source: ProgramSource, *, on_line: Callable[[str], None]) -> bytes:
+async def run_program(
+    source: ProgramSource, *, on_line: Callable[[str], None], limit: timedelta | None = DEFAULT_LIMIT
+) -> bytes:
     """Build the program if need be, run it, and return what it writes on the standard output: a message.
 
-    `on_line` gets each line of the standard error as it comes, without its end. A cancelled call ends the program.
+    `on_line` gets each line of the standard error as it comes, without its end. `limit` is for build and run together,
+    None = none. Nothing of the program's process group is left in the end, also where the call is cancelled.
 
     Raises:
-        SourceFault: the language's tools are not installed.
-        ProgramFailed: the build or the program ended with another status than 0, or wrote too much.
+        SourceFault: the language's tools are not installed, or can't be run.
+        ProgramFailed: the build or the program ended with another status than 0, wrote too much, or was not done in
+            time.
 
     """
-    with tempfile.TemporaryDirectory(prefix="gofer-up-") as folder:
+    deadline = None if limit is None else asyncio.get_running_loop().time() + limit.total_seconds()
+    with tempfile.TemporaryDirectory(prefix="gofer-up-", ignore_cleanup_errors=True) as folder:
         output = b""
         for step in _steps(source, Path(folder)):
-            output = await _run(step, on_line=on_line)
+            output = await _run(step, on_line=on_line, deadline=deadline)
         return output
 
 
@@ -66,81 +72,53 @@ def _steps(source: ProgramSource, scratch: Path) -> Sequence[_Step]:
             ]
         case Language.GO:
             program = str(scratch / "pipeline")
+            # -v names each package that is compiled: a first build takes a while.
             return [
-                _Step(arguments=("go", "build", "-o", program, "."), folder=source.folder),
-                _Step(arguments=(program,), folder=source.folder),
+                _Step(
+                    arguments=("go", "build", "-o", program, "-v", "."),
+                    folder=source.folder,
+                    repeat=("go", "build", "-v", "."),
+                ),
+                _Step(arguments=(program,), folder=source.folder, repeat=("go", "run", ".")),
             ]
         case Language.RUST:
             return [_Step(arguments=("cargo", "run", f"--manifest-path={source.file}"), folder=source.folder)]
     assert_never(source.language)
 
 
-async def _run(step: _Step, *, on_line: Callable[[str], None]) -> bytes:
+async def _run(step: _Step, *, on_line: Callable[[str], None], deadline: float | None) -> bytes:
+    child = Child(
+        arguments=step.arguments,
+        folder=step.folder,
+        max_output_bytes=MAX_MESSAGE_BYTES,
+        deadline=deadline,
+        on_line=on_line,
+    )
     try:
-        process = await asyncio.create_subprocess_exec(
-            *step.arguments,
-            cwd=step.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        ended = await child.run()
     except FileNotFoundError as error:
         raise SourceFault(f"{step.arguments[0]} is not installed, or not on PATH") from error
+    except PermissionError as error:
+        raise SourceFault(f"{step.arguments[0]} can't be run: {error.strerror}") from error
+    except StillRunning as late:
+        reason = "the program was not done in time, and was ended"
+        raise ProgramFailed(reason=reason, command=str(step), last_lines=late.last_lines) from late
+    failure = _failure_of(ended)
+    if failure:
+        raise ProgramFailed(reason=failure, command=str(step), last_lines=ended.last_lines)
+    return ended.output
+
+
+def _failure_of(ended: Ended) -> str | None:
+    if ended.is_too_much:
+        return f"the program wrote more than {MAX_MESSAGE_BYTES // 1024 // 1024} MiB, which is no pipeline"
+    if ended.status < 0:
+        return f"the program was ended by the signal {_name_of(-ended.status)}"
+    return f"the program ended with the exit status {ended.status}" if ended.status else None
+
+
+def _name_of(number: int) -> str:
     try:
-        kept: deque[str] = deque(maxlen=_KEPT_LINES)
-        async with asyncio.TaskGroup() as group:
-            output = group.create_task(_read_all(process.stdout), name="output of the program")
-            group.create_task(_read_lines(process.stderr, kept=kept, on_line=on_line), name="errors of the program")
-        status = await process.wait()
-    finally:
-        await _end(process)
-    reason = None
-    if status:
-        reason = f"the program ended with the exit status {status}"
-    elif output.result() is None:
-        reason = f"the program wrote more than {MAX_MESSAGE_BYTES // 1024 // 1024} MiB, which is no pipeline"
-    if reason:
-        raise ProgramFailed(reason=reason, command=str(step), last_lines=tuple(kept))
-    return output.result() or b""
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(_END_GRACE_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def _read_all(stream: asyncio.StreamReader | None) -> bytes | None:
-    """Return all that comes, None if it is more than a message may have; the rest is read then, too."""
-    data = bytearray()
-    while stream is not None and (part := await stream.read(_READ_BYTES)):
-        if len(data) <= MAX_MESSAGE_BYTES:
-            data += part
-    return bytes(data) if len(data) <= MAX_MESSAGE_BYTES else None
-
-
-async def _read_lines(stream: asyncio.StreamReader | None, *, kept: deque[str], on_line: Callable[[str], None]) -> None:
-    rest = b""
-    while stream is not None and (part := await stream.read(_READ_BYTES)):
-        *lines, rest = (rest + part).split(b"\n")
-        if len(rest) > _MAX_LINE_BYTES:
-            lines.append(rest)
-            rest = b""
-        for line in lines:
-            _tell(line, kept=kept, on_line=on_line)
-    if rest:
-        _tell(rest, kept=kept, on_line=on_line)
-
-
-def _tell(line: bytes, *, kept: deque[str], on_line: Callable[[str], None]) -> None:
-    text = line.decode(errors="replace").rstrip("\r")
-    kept.append(text)
-    on_line(text)
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

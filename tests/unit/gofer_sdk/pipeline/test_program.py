@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import stat
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,126 @@ async def test_a_line_without_end_is_cut(tmp_path: Path, tool: Tool) -> None:
 
     assert "".join(lines) == "x" * 1_000_000
     assert max(map(len, lines)) < 200_000
+
+
+# ---------------------------------------------------------------- programs that behave badly
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process is there, and no mere zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def rust(folder: Path) -> ProgramSource:
+    """Make a source that the made-up `cargo` runs."""
+    return ProgramSource(language=Language.RUST, folder=folder, file=folder / "Cargo.toml")
+
+
+async def test_a_program_that_hangs_is_ended_in_time_with_its_children(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "sleep 600 & echo $! >&2; echo $$ >&2; wait")
+    lines: list[str] = []
+
+    with pytest.raises(ProgramFailed) as failed:
+        await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=1))
+
+    assert failed.value.reason == "the program was not done in time, and was ended"
+    assert failed.value.last_lines == tuple(lines)
+    assert [is_alive(int(pid)) for pid in lines] == [False, False]
+
+
+async def test_a_build_and_its_program_share_the_time(tmp_path: Path, tool: Tool) -> None:
+    tool("go", 'printf "#!/bin/sh\\nexec sleep 600\\n" > "$3"; chmod +x "$3"; echo built >&2')
+    source = ProgramSource(language=Language.GO, folder=tmp_path, file=tmp_path / "go.mod")
+
+    with pytest.raises(ProgramFailed) as failed:
+        await run_program(source, on_line=quiet, limit=timedelta(seconds=1))
+
+    assert failed.value.command.endswith("&& go run .")
+
+
+async def test_what_ignores_the_request_to_end_is_killed(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ >&2; while :; do sleep 1; done' & wait; wait; wait")
+    lines: list[str] = []
+
+    with pytest.raises(ProgramFailed):
+        await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=1))
+
+    assert [is_alive(int(pid)) for pid in lines] == [False]
+
+
+async def test_a_call_that_is_cancelled_twice_leaves_nothing(tmp_path: Path, tool: Tool) -> None:
+    """A second Ctrl-C comes while the first one's grace runs."""
+    asked = tmp_path / "asked"
+    tool("cargo", f"trap 'touch {asked}' TERM; echo $$ >&2; while :; do sleep 0.1; done")
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run_program(rust(tmp_path), on_line=lambda line: started.set_result(int(line))))
+        pid = await started
+        running.cancel()
+        while not asked.exists():
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    assert running.cancelled()
+    assert not is_alive(pid)
+
+
+async def test_a_gigabyte_is_refused_when_it_is_too_much_not_when_it_is_over(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "echo $$ >&2; exec cat /dev/zero")
+    lines: list[str] = []
+
+    with pytest.raises(ProgramFailed, match="more than 64 MiB, which is no pipeline"):
+        await run_program(rust(tmp_path), on_line=lines.append)
+
+    assert [is_alive(int(pid)) for pid in lines] == [False]
+
+
+async def test_a_message_before_a_failure_is_no_message(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "printf '\\n\\007nightly'; echo no more >&2; exit 4")
+
+    with pytest.raises(ProgramFailed) as failed:
+        await run_program(rust(tmp_path), on_line=quiet)
+
+    assert failed.value.reason == "the program ended with the exit status 4"
+    assert failed.value.last_lines == ("no more",)
+
+
+async def test_a_signal_that_ended_a_program_is_named(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "kill -SEGV $$")
+
+    with pytest.raises(ProgramFailed, match="was ended by the signal SIGSEGV"):
+        await run_program(rust(tmp_path), on_line=quiet)
+
+
+async def test_what_a_program_leaves_in_the_background_holds_nothing_up_and_goes(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "sleep 600 & echo $! >&2; printf '\\n\\007nightly'")
+    lines: list[str] = []
+
+    data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=10))
+
+    assert data == b"\n\x07nightly"
+    assert [is_alive(int(pid)) for pid in lines] == [False]
+
+
+async def test_who_left_the_group_with_the_output_open_is_not_waited_for(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "setsid sh -c 'echo $$ >&2; exec sleep 600' & printf '\\n\\007nightly'; sleep 0.5")
+    lines: list[str] = []
+
+    try:
+        data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=10))
+    finally:
+        os.kill(int(lines[0]), signal.SIGKILL)
+
+    assert data == b"\n\x07nightly"
+
+
+async def test_a_program_has_no_terminal_to_ask_at(tmp_path: Path, tool: Tool) -> None:
+    tool("cargo", "(exec < /dev/tty) 2>/dev/null && echo a terminal; read -r word; echo \"read '$word'\"")
+
+    data = await run_program(rust(tmp_path), on_line=quiet)
+
+    assert data == b"read ''\n"
