@@ -2,7 +2,8 @@
 
 Code takes its logger by `structlog.get_logger(__name__)` and gives ids as keywords; for a level that is off nothing is
 rendered. What libraries log goes the same way. Lines are written by a thread, so that a reader of stderr that stopped
-never holds the event loop up: then lines are dropped, and their number is told once there is room again.
+never holds the event loop up: then lines are dropped, as they are where the disk takes none, and their number is told
+once there is room again.
 """
 
 import logging
@@ -92,6 +93,7 @@ class _LineWriter:
         self._lines: deque[str] = deque()
         self._lock = threading.Lock()
         self._dropped = 0
+        self._is_over = False
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
@@ -116,27 +118,33 @@ class _LineWriter:
             self._wake.wait()
             closing = self._closing.wait(_GATHER_SECONDS)
             self._wake.clear()
-            while lines := self._take():
-                if not self._put("\n".join(lines) + "\n"):
-                    return
-            if closing:
+            while self._put_next():
+                pass
+            if closing or self._is_over:
                 return
 
-    def _take(self) -> list[str]:
+    def _put_next(self) -> bool:
+        """Write what waits, a part of it at a time; tell whether more may wait, and can be written."""
         lines = [self._lines.popleft() for _ in range(min(len(self._lines), _MOST_AT_ONCE))]
         with self._lock:
             dropped, self._dropped = self._dropped, 0
-        if dropped:
-            lines.append(f'{{"event": "log lines were dropped: their reader is too slow", "count": {dropped}}}')
-        return lines
-
-    def _put(self, text: str) -> bool:
+        if not lines and not dropped:
+            return False
+        told = (
+            [f'{{"event": "log lines were dropped: nobody took them in time", "count": {dropped}}}'] if dropped else []
+        )
+        text = "\n".join([*lines, *told, ""])
         try:
             self._stream.write(text.encode("utf-8", "backslashreplace"))
             self._stream.flush()
-        except (OSError, ValueError):  # the reader has gone, or the stream was closed
-            return False
-        return True
+        except (BrokenPipeError, ValueError):  # the reader has gone, or the stream was closed
+            self._is_over = True
+        except OSError:  # such as a full disk
+            with self._lock:
+                self._dropped += dropped + len(lines)
+        else:
+            return True
+        return False
 
 
 class _LineLogger:

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+from typing_extensions import Buffer
 
 from gofer.config.settings import DevelopmentSettings, LogLevel, Settings
 from gofer.core.secret import Secret
@@ -130,6 +132,34 @@ def test_a_reader_that_has_gone_does_no_harm() -> None:
 
     with os.fdopen(writing, "wb", buffering=0) as stream, set_up_logging(Settings(), stream=stream):
         log.info("lost")
+
+
+class _Disk(io.BytesIO):
+    """Takes lines, but for those that say it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_refused = threading.Event()
+
+    def write(self, data: Buffer, /) -> int:
+        if b"full" in bytes(data):
+            self.has_refused.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_disk_that_was_full_costs_lines_and_no_later_ones() -> None:
+    """The writing thread ended with the first refusal, and the server was silent from then on."""
+    stream = _Disk()
+
+    with set_up_logging(Settings(), stream=stream):
+        log.info("full")
+        assert stream.has_refused.wait(5)
+        log.info("there is room")
+
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [each["event"] for each in events] == ["there is room", "log lines were dropped: nobody took them in time"]
+    assert events[-1]["count"] == 1
 
 
 async def test_logging_from_many_tasks_keeps_every_line() -> None:
