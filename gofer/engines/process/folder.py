@@ -151,6 +151,8 @@ class AttemptFolder:
         if holder is not None and self.is_alive(holder):
             return Seen(status=ContainerStatus(state=ContainerState.RUNNING, started_at=claimed_at), shim=holder)
         ended = self._ended()  # it may have ended since the first look
+        if ended is None and _time_of(self.path / "claim") is None:  # given back: the disk had no room for it
+            return self.look()
         if ended is None:
             if holder is not None:
                 end_group(holder, self._boot)

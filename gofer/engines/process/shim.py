@@ -2,7 +2,8 @@
 
 The shim is the first process of its own session and process group. It says who it is, takes the attempt's claim (a file
 that only one can make, so that an attempt never starts twice, wherever this server is killed), runs the command with
-both streams into the spool, writes the exit status aside and renames it, and kills what is left of its group.
+both streams into the spool, writes the exit status aside and renames it, and kills what is left of its group. On a full
+disk it gives the claim back, so that the start can be tried again, and keeps the status until there is room for it.
 
 The task's environment is the shim's own, as `sh` passes on what it was given. What a shell would drop, change or obey
 itself (`my.key`, `PWD`, `LD_PRELOAD`, ...) goes around it: then a short Python program reads the environment from its
@@ -27,8 +28,8 @@ from gofer.core.errors import EngineUnavailable, FailedPrecondition
 # Signals other than KILL end the command, never the shim: it must live to write the status. The pipe's reader may be
 # gone when the ready byte is written, and a command that ignores SIGPIPE from birth would not be what was asked for.
 _SHIM: Final = r"""
-__gofer_d=$1 __gofer_mv=$2
-shift 2
+__gofer_d=$1 __gofer_mv=$2 __gofer_sleep=$3 __gofer_full=
+shift 3
 cd "$__gofer_d/work" || exit
 unset PWD OLDPWD
 trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM
@@ -36,8 +37,12 @@ umask 077
 read -r __gofer_boot </proc/sys/kernel/random/boot_id && read -r __gofer_stat </proc/$$/stat || exit
 echo "$__gofer_boot $__gofer_stat" >>"$__gofer_d/shims" || exit
 set -C
-echo $$ >"$__gofer_d/claim" || exit
+{ echo $$ || __gofer_full=1; } >"$__gofer_d/claim" || exit
 set +C
+if [ "$__gofer_full" ]; then
+  "$__gofer_mv" "$__gofer_d/claim" "$__gofer_d/claim.full"
+  exit
+fi
 (
   umask 022
   trap '' PIPE
@@ -47,7 +52,9 @@ set +C
 )
 __gofer_code=$?
 trap '' HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM
-echo $__gofer_code >"$__gofer_d/status.new" && "$__gofer_mv" "$__gofer_d/status.new" "$__gofer_d/status"
+until echo $__gofer_code >"$__gofer_d/status.new" && "$__gofer_mv" "$__gofer_d/status.new" "$__gofer_d/status"; do
+  [ -d "$__gofer_d" ] && "$__gofer_sleep" 1 || break
+done
 kill -KILL 0
 """
 _LAUNCHER: Final = """
@@ -75,16 +82,21 @@ class Tools:
 
     sh: str
     mv: str
+    sleep: str
     leaked: tuple[int, ...]
 
     @classmethod
     def found(cls) -> "Tools":
         """Look for them once. Raises `EngineUnavailable` where one is missing."""
-        sh, mv = shutil.which("sh", path=os.defpath), shutil.which("mv", path=os.defpath)
-        if sh is None or mv is None:
-            raise EngineUnavailable("the process engine needs the programs sh and mv, and one of them is missing")
+        sh, mv, sleep = (shutil.which(name, path=os.defpath) for name in ("sh", "mv", "sleep"))
+        if sh is None or mv is None or sleep is None:
+            raise EngineUnavailable(
+                "the process engine needs the programs sh, mv and sleep, and one of them is missing"
+            )
         descriptors = (int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers, not paths
-        return cls(sh=sh, mv=mv, leaked=tuple(fd for fd in descriptors if fd >= _READY_FD and _inheritable(fd)))
+        return cls(
+            sh=sh, mv=mv, sleep=sleep, leaked=tuple(fd for fd in descriptors if fd >= _READY_FD and _inheritable(fd))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +121,7 @@ def launch(folder: Path, argv: tuple[str, ...], environment: Mapping[str, str], 
     reader, writer = os.pipe()
     try:
         try:
-            words = ("sh", "-c", _SHIM, "gofer-shim", str(folder), tools.mv, *argv)
+            words = ("sh", "-c", _SHIM, "gofer-shim", str(folder), tools.mv, tools.sleep, *argv)
             pid = _spawn(words, environment if direct else {"PATH": os.defpath}, tools, ready=writer)
         finally:
             os.close(writer)
