@@ -49,18 +49,17 @@ class RunProgress:
     async def load(self, key: RunKey) -> Loaded:
         """Read a run, its plan and its progress. Raises `NotFound`, and `Unreadable` for one that can only be ended."""
 
-        def read(unit: Unit) -> tuple[Run, tuple[Task, ...], dict[TaskId, TaskRun]]:
+        def read(unit: Unit) -> Loaded:
             run = unit.runs.get_run(key)
             if run.damage and not run.state.is_terminal:
                 raise Unreadable(f"the stored run can't be read, {run.damage}: start another", run=str(key))
             config = unit.pipelines.find_config(key.of_pipeline, run.version)
             if config is None:
                 raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
-            return run, config.tasks, unit.runs.all_task_runs(key)
+            plan = Plan.of(run, config.tasks, engine=self._engine)
+            return Loaded(plan=plan, progress=Progress.of(plan, run, unit.runs.all_task_runs(key)))
 
-        run, tasks, task_runs = await self._database.read(read)
-        plan = Plan.of(run, tasks, engine=self._engine)
-        return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
+        return await self._database.read(read)
 
     async def salvage(self, key: RunKey) -> Loaded:
         """Read a run whose plan is not to be trusted, with as much of a plan as ending it takes. Raises `NotFound`.

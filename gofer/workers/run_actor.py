@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 import structlog
 
@@ -38,10 +38,14 @@ from gofer.services.progress import RunProgress, StaleRevision
 from gofer.workers.launching import BackOff, Launching, Spawn
 from gofer.workers.task_supervisor import TaskSupervisor
 
+T = TypeVar("T")
+
 _log = structlog.get_logger(__name__)
 _BACK_OFF = BackOff()
 _PATIENCE = BackOff(most=timedelta(minutes=10))
 MOST_SIGNALS_A_STEP: Final = 256  # a commit that others wait behind
+MANY_TASKS: Final = 1000  # what is decided for so many takes too long for the loop
+_A_BREATH: Final = 256  # of changes or effects, between two looks at what others have to do
 _FAULT = "an internal fault; the server's log has the details"
 
 
@@ -133,7 +137,7 @@ class RunActor:
         if self._progress.run.state is RunState.PENDING:
             await self._apply(Admitted())
         else:
-            self._take_up()
+            await self._take_up()
         await self._apply_stored_requests()
         await self._work()
 
@@ -143,7 +147,7 @@ class RunActor:
         if not await self._load():
             return
         await self._apply(InternalFault(description=self._fault))
-        self._take_up()
+        await self._take_up()
         self._wake.set()
         await self._work()
 
@@ -164,12 +168,18 @@ class RunActor:
                     self._inbox.popleft()
                     posted.committed.set()
 
-    def _take_up(self) -> None:
+    async def _take_up(self) -> None:
         """Begin what is committed and in nobody's hands: left by an earlier process, or by a lost reply."""
         unsupervised = {task for task in self._plan.tasks if task not in self._supervisors}
-        for effect in resume(self._plan, self._progress):
-            if not isinstance(effect, LaunchTask | AdoptTask | StopTask) or effect.task in unsupervised:
-                self._start(effect, adopted=True)
+        effects = await self._thought(lambda: resume(self._plan, self._progress))
+        await self._start_all(
+            (
+                effect
+                for effect in effects
+                if not isinstance(effect, LaunchTask | AdoptTask | StopTask) or effect.task in unsupervised
+            ),
+            adopted=True,
+        )
 
     async def _reload(self) -> None:
         """Find out what a write that was refused, or whose answer was lost, has changed."""
@@ -177,7 +187,7 @@ class RunActor:
         for task_run in self._progress.task_runs.values():
             if task_run.state.is_terminal:
                 self._parts.logs.end(task_run.key)
-        self._take_up()
+        await self._take_up()
         self.poke()
 
     async def _load(self) -> bool:
@@ -202,19 +212,39 @@ class RunActor:
     async def _apply(self, *signals: Signal) -> None:
         """Decide, store, apply, begin. A write that fails is tried again: what an engine did can't be undone."""
         while not self._progress.run.state.is_terminal:
-            step = self._decide(signals)
+            step = await self._thought(lambda: self._decide(signals))
             if not step.changes and not step.effects:
                 return
             stored = await self._stored(step)
             if stored is None:
                 await self._reload()
                 continue
-            apply(self._progress, step.changes)
+            await self._make_true(step)
             self._progress.run = replace(self._progress.run, revision=stored.revision)
-            self._end_logs(step)
-            for effect in step.effects:
-                self._start(effect, adopted=False)
+            await self._start_all(step.effects, adopted=False)
             return
+
+    async def _thought(self, think: Callable[[], T]) -> T:
+        """Think where nobody waits for it. The actor does nothing else meanwhile, so that its progress stays as it is.
+
+        Thinking is pure: what comes of it where the wait is cancelled is lost, and nothing with it.
+        """
+        return await asyncio.to_thread(think) if len(self._plan.tasks) > MANY_TASKS else think()
+
+    async def _make_true(self, step: Step) -> None:
+        """Apply what is committed, and let go the followers of what has ended; all of its output is on the disk."""
+        for number, change in enumerate(step.changes, 1):
+            apply(self._progress, (change,))
+            if isinstance(change, TaskRunChanged) and change.task_run.state.is_terminal:
+                self._parts.logs.end(change.task_run.key)
+            if number % _A_BREATH == 0:
+                await asyncio.sleep(0)
+
+    async def _start_all(self, effects: Iterable[Effect], *, adopted: bool) -> None:
+        for number, effect in enumerate(effects, 1):
+            self._start(effect, adopted=adopted)
+            if number % _A_BREATH == 0:
+                await asyncio.sleep(0)
 
     def _decide(self, signals: Iterable[Signal]) -> Step:
         """Ask the machine; a signal that it has no place for is a fault of ours, and would be one for ever."""
@@ -254,12 +284,6 @@ class RunActor:
         if self._refusals:
             self._refusals = 0
             self._parts.troubles.over(self._about)
-
-    def _end_logs(self, step: Step) -> None:
-        """Let go the followers of what has ended; all of its output is on the disk."""
-        for change in step.changes:
-            if isinstance(change, TaskRunChanged) and change.task_run.state.is_terminal:
-                self._parts.logs.end(change.task_run.key)
 
     def _start(self, effect: Effect, *, adopted: bool) -> None:
         match effect:
