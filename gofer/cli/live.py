@@ -41,11 +41,12 @@ class _Task:
 class LiveView:
     """Shows the tasks that matter most, as many as the terminal has room for, and prints all logs above them."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, is_old: bool = False) -> None:
         self._output = output
+        self._is_old = is_old
         self._lines = LogLines()
         self._tasks: dict[str, _Task] = {}
-        self._headline = "the run waits for its turn"
+        self._headline = "the run has ended" if is_old else "the run waits for its turn"
         self._spinner = Spinner("line" if output.is_ascii else "dots", style="cyan")
         self._console = Console(file=output.stdout, no_color=output.no_color, highlight=False, markup=False)
         self._live = Live(
@@ -64,6 +65,8 @@ class LiveView:
     def event(self, event: "proto.Event") -> None:
         """Take note of what concerns the run as a whole."""
         match event.type:
+            case _ if self._is_old:
+                pass
             case "RUN_ADMITTED":
                 self._headline = "the run has begun"
             case "RUN_CANCEL_REQUESTED":

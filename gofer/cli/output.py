@@ -111,8 +111,8 @@ class Output:
             self._print_lines(render_table(headers, rows, width=self.width, color=self.has_color))
 
     def raw(self, data: bytes) -> None:
-        """Print bytes as they are."""
-        if self.format is OutputFormat.SILENT:
+        """Print bytes as they are, for people and their pipes."""
+        if not self.is_pretty:
             return
         self.stdout.flush()
         self.stdout.buffer.write(data)
@@ -122,12 +122,12 @@ class Output:
         """Print a part of a log; with a filter, which a terminal needs, without what would play tricks on it."""
         if log_filter is None:
             self.raw(chunk)
-        elif self.format is not OutputFormat.SILENT:
+        elif self.is_pretty:
             self._write(self.stdout, log_filter.feed(chunk))
 
     def end_log(self, log_filter: LogFilter | None) -> None:
         """Print what a filter holds at the end of a log."""
-        if log_filter is not None and self.format is not OutputFormat.SILENT:
+        if log_filter is not None and self.is_pretty:
             self._write(self.stdout, log_filter.end())
 
     def log_lines(self, lines: Sequence[str]) -> None:

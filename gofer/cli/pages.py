@@ -1,10 +1,10 @@
-"""Take as much of a list as somebody asked for, over as many pages as the server makes of it."""
+"""Lists: as much of one as somebody asked for, and whether one is empty or of nothing."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from gofer_sdk.client import Page
+    from gofer_sdk.client import GoferClient, Page
 
 T = TypeVar("T")
 
@@ -23,3 +23,12 @@ async def take(fetch: "Callable[[int, str], Awaitable[Page[T]]]", limit: int) ->
         if not cursor:
             break
     return items[:limit], cursor
+
+
+async def pipeline_must_exist(client: "GoferClient", pipeline: str) -> None:
+    """Return if there is such a pipeline: its lists are as empty where it does not exist.
+
+    Raises NotFound, in the server's words.
+    """
+    if not await client.pipelines.list_configs(pipeline, limit=1):
+        await client.pipelines.get(pipeline)

@@ -1,4 +1,4 @@
-"""Read texts and numbers of the command line without the library that Typer would load for it.
+"""Read and explain texts and numbers of the command line without the library that Typer would load for it.
 
 Typer hands every value to pydantic, whose import takes as long as all else before a call. Texts, lists of texts, whole
 numbers and flags need none of it; whatever other type a parameter has is left to Typer.
@@ -51,6 +51,7 @@ def plain_command(app: typer.Typer) -> TyperCommand | TyperGroup:
         context = typer.Context(command, help_option_names=list(HELP_OPTIONS))
         for parameter in (*command.params, command.get_help_option(context)):
             if isinstance(parameter, TyperOption | TyperArgument):
+                _explain(parameter)
                 _simplify(parameter)
     return root
 
@@ -61,6 +62,19 @@ def _commands(command: object) -> Iterator[TyperCommand | TyperGroup]:
     if isinstance(command, TyperGroup):
         for child in command.commands.values():
             yield from _commands(child)
+
+
+def _explain(parameter: TyperOption | TyperArgument) -> None:
+    """Let the help name what a value is in words, instead of the types and ranges of the program."""
+    # mypy, here and below: the methods of one parameter are replaced, not those of its class.
+    parameter._get_number_range_help_str = lambda: None  # type: ignore[method-assign]  # noqa: SLF001
+    if isinstance(parameter, TyperArgument):
+        name = parameter.display_name_raw
+        usage = name if parameter.required else f"[{name}]"
+        parameter.display_type_rich = lambda ctx: None  # type: ignore[method-assign]  # noqa: ARG005
+        parameter.get_usage_pieces = lambda ctx: [usage]  # type: ignore[method-assign]  # noqa: ARG005
+    elif parameter.metavar is None and not parameter.is_flag:
+        parameter.metavar = "NUMBER" if parameter.type_descriptor.annotation is int else "TEXT"
 
 
 def _simplify(parameter: TyperOption | TyperArgument) -> None:
@@ -74,7 +88,6 @@ def _simplify(parameter: TyperOption | TyperArgument) -> None:
         reader = Reader(bool)
     else:
         return
-    # mypy: the method of one parameter is replaced, not that of its class.
     parameter.get_runtime_param = lambda: reader  # type: ignore[method-assign, assignment, return-value]
 
 

@@ -73,8 +73,8 @@ def exit_code_of(task_run: "proto.TaskRun") -> str:
     return str(task_run.exit_code)
 
 
-def is_over(run: "proto.Run") -> bool:
-    """Say whether a run has ended."""
+def is_over(run: "proto.Run | proto.TaskRun") -> bool:
+    """Say whether a run or task run has ended."""
     return run.state.name == "COMPLETE"
 
 

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def view_for(output: Output) -> "AsyncIterator[View]":
-    """Give the view that fits where the output goes, for the length of the block."""
+async def view_for(output: Output, *, is_old: bool = False) -> "AsyncIterator[View]":
+    """Give the view that fits where the output goes, for the length of the block.
+
+    What happens to the run as a whole is no news where it `is_old`, that is, had ended before.
+    """
     if output.is_pretty and output.has_live_terminal:
         from gofer.cli.live import LiveView
 
-        async with LiveView(output).running() as live:
+        async with LiveView(output, is_old=is_old).running() as live:
             yield live
         return
-    view = PlainView(output) if output.format is OutputFormat.PRETTY else EventView(output)
+    view = PlainView(output, is_old=is_old) if output.format is OutputFormat.PRETTY else EventView(output)
     yield view
     view.close()
 
@@ -56,13 +59,16 @@ class EventView:
 class PlainView:
     """Lines: what becomes of each task as it happens, and its log with its id before it."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, is_old: bool = False) -> None:
         self._output = output
+        self._is_old = is_old
         self._lines = LogLines()
 
     def event(self, event: "proto.Event") -> None:
         """Print what concerns the run as a whole."""
         match event.type:
+            case _ if self._is_old:
+                pass
             case "RUN_ADMITTED":
                 self._output.line("the run has begun")
             case "RUN_CANCEL_REQUESTED":

@@ -27,6 +27,7 @@ from gofer.core.pipeline import (
     Task,
 )
 from gofer.sealing import Sealer
+from gofer.services.config_plan import Candidates, ConfigPlan, plan_of
 from gofer.services.namespaces import resolve_namespace
 from gofer.services.runs import Target, pipeline_key
 from gofer.sqlite import Database
@@ -63,20 +64,9 @@ class Pipelines:
         tasks = await asyncio.to_thread(self._checked_tasks, draft)
 
         def write(unit: Unit) -> PipelineView:
-            key = PipelineKey(namespace=resolve_namespace(unit, caller, namespace), pipeline=PipelineId(draft.id))
+            key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
             pipeline = unit.pipelines.find(key) or _insert(unit, key)
-            config = PipelineConfig(
-                namespace=key.namespace,
-                pipeline=key.pipeline,
-                version=Version(unit.pipelines.last_version(key) + 1),
-                name=draft.name,
-                description=draft.description,
-                parallelism=draft.parallelism,
-                tasks=tasks,
-                state=ConfigState.UNRELEASED,
-                registered_at=unit.now,
-                deprecated_at=None,
-            )
+            config = _next_config(unit, key, draft, tasks)
             unit.pipelines.insert_config(config)
             unit.record(
                 PipelineConfigRegistered(namespace_id=key.namespace, pipeline_id=key.pipeline, version=config.version)
@@ -85,6 +75,23 @@ class Pipelines:
             return PipelineView(pipeline=pipeline, config=config)
 
         return await self._database.write(write)
+
+    async def plan(self, caller: Caller, namespace: str, draft: ConfigDraft) -> ConfigPlan:
+        """Tell what `register` would come to, and store nothing. Raises as that does."""
+        tasks = await asyncio.to_thread(self._checked_tasks, draft)
+
+        def read(unit: Unit) -> Candidates:
+            key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
+            wanted = _next_config(unit, key, draft, tasks)
+            return Candidates(
+                pipeline=unit.pipelines.find(key) or _new_pipeline(unit, key),
+                wanted=wanted,
+                live=unit.pipelines.find_live_config(key),
+                newest=unit.pipelines.find_config(key, Version(wanted.version - 1)),
+            )
+
+        candidates = await self._database.read(read)
+        return await asyncio.to_thread(plan_of, candidates, opened=self._sealer.open)
 
     async def get(self, caller: Caller, target: Target, version: int) -> PipelineView:
         """Give the pipeline with that version; 0 means the live one."""
@@ -96,9 +103,11 @@ class Pipelines:
         return await self._database.read(read)
 
     async def list(self, caller: Caller, namespace: str, page: Page) -> Listed[Pipeline]:
-        """Give a namespace's pipelines by id, descending."""
+        """Give those of a namespace's pipelines that are open to the caller by id, descending."""
         return await self._database.read(
-            lambda unit: unit.pipelines.list(resolve_namespace(unit, caller, namespace), page)
+            lambda unit: unit.pipelines.list(
+                resolve_namespace(unit, caller, namespace), page, only=caller.pipeline and caller.pipeline.pipeline
+            )
         )
 
     async def enable(self, caller: Caller, target: Target) -> None:
@@ -211,14 +220,33 @@ class Pipelines:
         await self._database.write(write)
 
 
-def _insert(unit: Unit, key: PipelineKey) -> Pipeline:
-    pipeline = Pipeline(
+def _next_config(unit: Unit, key: PipelineKey, draft: ConfigDraft, tasks: tuple[Task, ...]) -> PipelineConfig:
+    return PipelineConfig(
+        namespace=key.namespace,
+        pipeline=key.pipeline,
+        version=Version(unit.pipelines.last_version(key) + 1),
+        name=draft.name,
+        description=draft.description,
+        parallelism=draft.parallelism,
+        tasks=tasks,
+        state=ConfigState.UNRELEASED,
+        registered_at=unit.now,
+        deprecated_at=None,
+    )
+
+
+def _new_pipeline(unit: Unit, key: PipelineKey) -> Pipeline:
+    return Pipeline(
         namespace=key.namespace,
         id=key.pipeline,
         state=PipelineState.ACTIVE,
         created_at=unit.now,
         modified_at=unit.now,
     )
+
+
+def _insert(unit: Unit, key: PipelineKey) -> Pipeline:
+    pipeline = _new_pipeline(unit, key)
     unit.pipelines.insert(pipeline)
     unit.record(PipelineRegistered(namespace_id=key.namespace, pipeline_id=key.pipeline))
     return pipeline
@@ -231,8 +259,8 @@ def _config(unit: Unit, key: PipelineKey, version: int) -> PipelineConfig:
     if live is None:
         unit.pipelines.get(key)
         raise NotFound(
-            f"pipeline {key} has no live version; name a version, "
-            f"or deploy one with `gofer pipeline deploy {key.pipeline}`",
+            f"pipeline {key} has no live version; deploy one with `gofer pipeline deploy {key.pipeline} VERSION` "
+            f"(`gofer pipeline config list {key.pipeline}` names them)",
             namespace=key.namespace,
             pipeline=key.pipeline,
         )

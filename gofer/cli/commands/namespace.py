@@ -106,12 +106,15 @@ async def set_namespace(ctx: typer.Context, namespace: NamespaceArgument) -> Non
     """Make a namespace the usual one of this command line, in its configuration file."""
     import asyncio
 
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     fault = fault_of_id(namespace, "namespace")
     if fault:
         raise typer.BadParameter(fault)
     path = cli.config_path_to_write
     await asyncio.to_thread(set_entry, path, "namespace", namespace)
+    cli.output.json(proto.Namespace(id=namespace))
     cli.output.success(f"{namespace} is the usual namespace now, by {path}")
     if cli.flags.namespace or cli.environment.get("GOFER_CLI_NAMESPACE"):
         cli.output.warning("a --namespace or GOFER_CLI_NAMESPACE that is given beats the file")

@@ -11,7 +11,7 @@ from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArg
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
 from gofer.cli.show import show_tasks
-from gofer.cli.states import cell_of, has_succeeded, is_over, state_of_run
+from gofer.cli.states import cell_of, is_over, state_of_run
 from gofer.cli.tables import Cell, Style
 from gofer.cli.words import moment, span, title
 
@@ -108,9 +108,12 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument) -> None:
 @command
 async def enable(ctx: typer.Context, pipeline: PipelineArgument) -> None:
     """Let a pipeline start runs again."""
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     async with cli.client() as client:
         await client.pipelines.enable(pipeline)
+    cli.output.json(proto.EnablePipelineResponse())
     cli.output.success(f"{pipeline} may start runs")
 
 
@@ -118,11 +121,14 @@ async def enable(ctx: typer.Context, pipeline: PipelineArgument) -> None:
 @command
 async def disable(ctx: typer.Context, pipeline: PipelineArgument, yes: YesOption = False) -> None:
     """Let a pipeline start no more runs; those under way go on."""
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     if not yes:
         cli.output.confirm(f"The pipeline {pipeline} will start no more runs.", expected=pipeline)
     async with cli.client() as client:
         await client.pipelines.disable(pipeline)
+    cli.output.json(proto.DisablePipelineResponse())
     cli.output.success(f"{pipeline} starts no more runs")
 
 
@@ -157,8 +163,8 @@ def _state(pipeline: "proto.PipelineMetadata") -> Cell:
 
 
 def _health(runs: "Sequence[proto.Run]") -> Cell:
-    """Say how the last runs that have ended went."""
-    ended = [has_succeeded(run) for run in runs if is_over(run)]
-    if all(ended):
+    """Say how the last runs went: those that have ended, and by themselves."""
+    have_failed = [run.status.name == "FAILED" for run in runs if is_over(run)]
+    if not any(have_failed):
         return Cell("Good", Style.GOOD)
-    return Cell("Unstable", Style.WARN) if any(ended) else Cell("Poor", Style.BAD)
+    return Cell("Poor", Style.BAD) if all(have_failed) else Cell("Unstable", Style.WARN)

@@ -5,7 +5,7 @@ import typer
 from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, group
 from gofer.cli.context import cli_of
-from gofer.cli.pages import take
+from gofer.cli.pages import pipeline_must_exist, take
 from gofer.cli.show import show_tasks
 from gofer.cli.words import moment, title
 
@@ -23,6 +23,8 @@ async def list_configs(ctx: typer.Context, pipeline: PipelineArgument, limit: Li
         found, cursor = await take(
             lambda count, after: client.pipelines.list_configs(pipeline, limit=count, cursor=after), limit
         )
+        if not found:
+            await pipeline_must_exist(client, pipeline)
     now, detail = cli.output.now(), cli.output.detail
     cli.output.json(proto.ListPipelineConfigsResponse(configs=found, next_cursor=cursor))
     cli.output.table(

@@ -7,7 +7,7 @@ import typer
 from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, PipelineArgument, group
 from gofer.cli.context import cli_of
-from gofer.cli.pages import take
+from gofer.cli.pages import pipeline_must_exist, take
 from gofer.cli.states import cell_of
 from gofer.cli.tables import Cell
 from gofer.cli.words import moment, span, title
@@ -29,8 +29,13 @@ async def list_deployments(ctx: typer.Context, pipeline: PipelineArgument, limit
         found, cursor = await take(
             lambda count, after: client.pipelines.list_deployments(pipeline, limit=count, cursor=after), limit
         )
+        if not found:
+            await pipeline_must_exist(client, pipeline)
     now, detail = cli.output.now(), cli.output.detail
     cli.output.json(proto.ListDeploymentsResponse(deployments=found, next_cursor=cursor))
+    if not found:
+        cli.output.hint(f"no version of {pipeline} was deployed yet: gofer pipeline deploy {pipeline} VERSION")
+        return
     cli.output.table(
         ("ID", "Versions", "State", "Started", "Duration"),
         [

@@ -16,9 +16,9 @@ from gofer.cli.commands.options import (
     group,
 )
 from gofer.cli.context import CliContext, cli_of
-from gofer.cli.pages import take
+from gofer.cli.pages import pipeline_must_exist, take
 from gofer.cli.show import show_run
-from gofer.cli.states import cell_of, has_succeeded, state_of_run
+from gofer.cli.states import cell_of, has_succeeded, is_over, state_of_run
 from gofer.cli.words import counted, moment, span
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ async def start(
     async with cli.client() as client:
         await _tell_notes(cli, client)
         initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name="cli")
-        response = await client.runs.start(pipeline, variables=variables, initiator=initiator)
-        started = response.run or proto.Run(pipeline=pipeline)
+        started = (await client.runs.start(pipeline, variables=variables, initiator=initiator)).run
         cli.output.success(f"started run {started.id} of {pipeline}")
         if follow:
             await _follow(cli, client, started)
@@ -79,10 +78,12 @@ async def list_runs(ctx: typer.Context, pipeline: PipelineArgument, limit: Limit
     cli = cli_of(ctx)
     async with cli.client() as client:
         found, cursor = await take(lambda count, after: client.runs.list(pipeline, limit=count, cursor=after), limit)
+        if not found:
+            await pipeline_must_exist(client, pipeline)
     now, detail = cli.output.now(), cli.output.detail
     cli.output.json(proto.ListRunsResponse(runs=found, next_cursor=cursor))
     if not found:
-        cli.output.hint(f"there are no runs of {pipeline} here")
+        cli.output.hint(f"{pipeline} has not run yet: gofer run start {pipeline} --follow")
         return
     cli.output.table(
         ("ID", "State", "Started", "Ended", "Duration", "Version", "By"),
@@ -125,11 +126,15 @@ async def cancel(
     cli = cli_of(ctx)
     async with cli.client() as client:
         await client.runs.cancel(pipeline, run, force=force)
-        cli.output.success(f"run {run} of {pipeline} is being cancelled")
-        if wait:
-            ended = await client.runs.wait(pipeline, run)
-            cli.output.success(f"run {run} of {pipeline} has ended: {state_of_run(ended)}")
-            cli.output.json(ended)
+        found = await client.runs.get(pipeline, run)
+        name = f"run {run} of {pipeline}"
+        if not is_over(found):
+            cli.output.success(f"{name} is being cancelled")
+            found = await client.runs.wait(pipeline, run) if wait else found
+        if is_over(found):
+            # What ended by itself before the cancel was never asked to.
+            cli.output.success(f"{name} {'has' if found.cancel_requested else 'had'} ended: {state_of_run(found)}")
+        cli.output.json(found)
 
 
 @app.command("cancel-all")
@@ -143,6 +148,8 @@ async def cancel_all(
     cli = cli_of(ctx)
     async with cli.client() as client:
         runs = await client.runs.cancel_all(pipeline, force=force)
+        if not runs:
+            await pipeline_must_exist(client, pipeline)
         cli.output.json(proto.CancelAllRunsResponse(runs=list(runs)))
         cli.output.success(f"{counted(len(runs), 'run')} of {pipeline} to cancel")
         for run in runs:
@@ -157,8 +164,12 @@ async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> N
     from gofer.cli.follow import follow
     from gofer.cli.view import view_for
 
+    is_old = is_over(run)
+    if is_old:
+        ended_at = moment(run.ended, now=cli.output.now(), detail=cli.output.detail)
+        cli.output.hint(f"run {run.id} of {run.pipeline} ended {ended_at}; this is how it went")
     try:
-        async with view_for(cli.output) as view:
+        async with view_for(cli.output, is_old=is_old) as view:
             ended = await follow(client, run, view=view)
     except asyncio.CancelledError:
         cli.output.hint(

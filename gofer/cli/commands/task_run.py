@@ -20,7 +20,7 @@ from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter
 from gofer.cli.pages import take
 from gofer.cli.show import needs_of, show_task_runs, words_of_needs
-from gofer.cli.states import cell_of, exit_code_of, state_of_task_run
+from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
 from gofer.cli.tables import Cell
 from gofer.cli.words import moment, span
 
@@ -45,6 +45,8 @@ async def list_task_runs(
         found, cursor = await take(
             lambda count, after: client.task_runs.list(pipeline, run, limit=count, cursor=after), limit
         )
+        if not found:
+            await client.runs.get(pipeline, run)
     cli.output.json(proto.ListTaskRunsResponse(task_runs=found, next_cursor=cursor))
     show_task_runs(cli.output, found, now=cli.output.now())
     cli.output.more(cursor)
@@ -75,6 +77,7 @@ async def logs(
     tail: Annotated[int | None, typer.Option("--tail", "-n", min=1, help="Only the last so many lines.")] = None,
 ) -> None:
     """Print the log of a task run: byte for byte, but for what a terminal must not see."""
+    from gofer_sdk._proto import proto
     from gofer_sdk.client import Tail
 
     cli = cli_of(ctx)
@@ -85,6 +88,7 @@ async def logs(
         aclosing(client.task_runs.logs(pipeline, run, task, start=start, follow=follow)) as chunks,
     ):
         async for chunk in chunks:
+            cli.output.json(proto.GetTaskRunLogsResponse(chunk=chunk.data, offset_bytes=chunk.offset_bytes))
             cli.output.log(chunk.data, log_filter)
     cli.output.end_log(log_filter)
 
@@ -104,25 +108,28 @@ async def cancel(
     cli = cli_of(ctx)
     async with cli.client() as client:
         await client.task_runs.cancel(pipeline, run, task, force=force)
-        cli.output.success(f"task run {task} of run {run} is being cancelled")
-        if wait:
-            found = await _wait(client, pipeline, run=run, task=task)
-            cli.output.json(found)
-            cli.output.success(f"task run {task} of run {run} has ended: {state_of_task_run(found)}")
+        found = await client.task_runs.get(pipeline, run, task)
+        name = f"task run {task} of run {run}"
+        if not is_over(found):
+            cli.output.success(f"{name} is being cancelled")
+            found = await _wait(client, found) if wait else found
+        if is_over(found):
+            # What ended by itself before the cancel was never asked to.
+            cli.output.success(f"{name} {'has' if found.cancel_requested else 'had'} ended: {state_of_task_run(found)}")
+        cli.output.json(found)
 
 
-async def _wait(client: "GoferClient", pipeline: str, *, run: int, task: str) -> "proto.TaskRun":
+async def _wait(client: "GoferClient", found: "proto.TaskRun") -> "proto.TaskRun":
     from gofer_sdk.client import EventFilter
 
-    found = await client.task_runs.get(pipeline, run, task)
     kinds = ("TASKRUN_COMPLETED",)
     only = EventFilter(kinds=kinds, namespace=found.namespace, pipeline=found.pipeline, run=found.run)
     # The history comes first, so that an end before the call is in it.
     async with aclosing(client.events.list(only=only, follow=True)) as events:
         async for event in events:
-            if details_of(event).get("task_run_id") == task:
+            if details_of(event).get("task_run_id") == found.id:
                 break
-    return await client.task_runs.get(pipeline, run, task)
+    return await client.task_runs.get(found.pipeline, found.run, found.id, namespace=found.namespace)
 
 
 def _show(output: "Output", task_run: "proto.TaskRun") -> None:

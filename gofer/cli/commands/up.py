@@ -20,7 +20,7 @@ async def up(
     path: Annotated[
         str,
         typer.Argument(
-            metavar="[PATH]",
+            metavar="PATH",
             help="A folder or file: a program in Python, Go or Rust, or a ready message, binary or JSON; "
             "- is the standard input.",
         ),

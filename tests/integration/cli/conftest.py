@@ -10,14 +10,6 @@ import pytest
 
 from gofer.cli import main
 
-# A call ends its event loop as soon as it is done, and its process with it; TLS's goodbye is not waited for.
-AS_A_PROCESS_THAT_ENDS = (
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <.*(_SelectorTransport|socket):pytest.PytestUnraisableExceptionWarning"
-    ),
-)
-
 ROOT = Path(__file__).parents[3]
 
 

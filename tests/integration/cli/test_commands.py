@@ -1,15 +1,16 @@
 """Every command of the command line against a real server."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import AS_A_PROCESS_THAT_ENDS, Done, Gofer
+from tests.integration.cli.conftest import Done, Gofer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
-pytestmark = [pytest.mark.timeout(60), *AS_A_PROCESS_THAT_ENDS]
+pytestmark = pytest.mark.timeout(60)
 
 
 def rows(done: Done) -> list[list[str]]:
@@ -125,7 +126,31 @@ def test_a_run_and_a_task_are_cancelled_and_waited_for(gofer: Gofer, tmp_path: P
     assert "has ended: Cancelled" in task.err
     assert rest.out.split()[-1] == "3"
     assert {row[1] for row in rows(gofer("run", "list", "endless"))} == {"Cancelled"}
-    assert gofer("run", "cancel", "endless", "1").status == 0
+    # A run that somebody stopped says nothing about the pipeline.
+    assert "Health       Good" in gofer("pipeline", "get", "endless").out
+
+
+def test_what_had_ended_is_not_said_to_be_cancelled(gofer: Gofer, tmp_path: Path) -> None:
+    register(gofer, "over", "echo x", tmp_path)
+    gofer("run", "start", "over", "--wait")
+
+    run = gofer("run", "cancel", "over", "1")
+    task = gofer("taskrun", "cancel", "over", "1", "only", "--wait")
+
+    assert (run.status, task.status) == (0, 0)
+    assert run.err.endswith("run 1 of over had ended: Successful\n")
+    assert task.err.endswith("task run only of run 1 had ended: Successful\n")
+
+
+def test_health_is_about_the_last_runs_that_ended_by_themselves(gofer: Gofer, tmp_path: Path) -> None:
+    register(gofer, "ailing", 'exit "$CODE"', tmp_path)
+
+    def health_after(code: str) -> str:
+        gofer("run", "start", "ailing", "--wait", "-v", f"CODE={code}")
+        (row,) = (row for row in rows(gofer("pipeline", "list", "--limit", "100")) if row[0] == "ailing")
+        return row[2]
+
+    assert [health_after(code) for code in "101"] == ["Poor", "Unstable", "Unstable"]
 
 
 def test_the_log_of_a_task_is_exact(gofer: Gofer, tmp_path: Path) -> None:
@@ -136,6 +161,11 @@ def test_the_log_of_a_task_is_exact(gofer: Gofer, tmp_path: Path) -> None:
     assert gofer("taskrun", "logs", "logged", "1", "only", "--tail", "2").out == "two\n\x1b[31mthree"
     assert gofer("taskrun", "logs", "logged", "1", "only", "--follow").out == "one\ntwo\n\x1b[31mthree"
     assert gofer("taskrun", "logs", "logged", "1", "only", "--format", "silent").out == ""
+    chunks = [
+        json.loads(line)
+        for line in gofer("taskrun", "logs", "logged", "1", "only", "--format", "json").out.splitlines()
+    ]
+    assert b"".join(base64.b64decode(chunk["chunk"]) for chunk in chunks) == b"one\ntwo\n\x1b[31mthree"
 
 
 def test_a_task_run_is_shown_with_its_environment(gofer: Gofer, tmp_path: Path) -> None:
@@ -190,6 +220,12 @@ def test_events_are_listed_filtered_and_shown(gofer: Gofer, tmp_path: Path) -> N
         ("namespace", "get", "nothing"),
         ("event", "get", "999999999"),
         ("pipeline", "list", "--namespace", "nothing"),
+        ("pipeline", "config", "list", "nothing"),
+        ("pipeline", "deployment", "list", "nothing"),
+        ("run", "list", "nothing"),
+        ("run", "list", "nothing", "--format", "json"),
+        ("run", "cancel-all", "nothing"),
+        ("taskrun", "list", "nothing", "1"),
     ],
 )
 def test_what_is_not_there_ends_with_3_and_one_line(gofer: Gofer, arguments: tuple[str, ...]) -> None:
@@ -218,17 +254,24 @@ def test_what_is_not_there_ends_with_3_and_one_line(gofer: Gofer, arguments: tup
         (("service", "info"), "semver"),
         (("run", "start", "printed", "--wait"), "initiator"),
         (("run", "cancel-all", "printed"), None),
+        (("run", "cancel", "printed", "1"), "status"),
+        (("taskrun", "cancel", "printed", "1", "only"), "status"),
+        (("pipeline", "disable", "printed", "--yes"), None),
+        (("pipeline", "enable", "printed"), None),
+        (("namespace", "set", "default"), "id"),
     ],
 )
 def test_programs_get_one_message(gofer: Gofer, tmp_path: Path, arguments: tuple[str, ...], key: str | None) -> None:
     register(gofer, "printed", "echo x", tmp_path)
+    gofer("pipeline", "enable", "printed")
     gofer("run", "start", "printed", "--wait")
 
     done = gofer(*arguments, "--format", "json")
 
     assert done.status == 0
     (line,) = done.out.splitlines()
-    assert key is None or key in json.loads(line)
+    message = json.loads(line)
+    assert message == {} if key is None else key in message
 
 
 def test_followers_that_are_programs_get_events_and_then_the_run(gofer: Gofer, tmp_path: Path) -> None:
@@ -250,7 +293,28 @@ def test_an_old_run_is_followed_from_its_beginning(gofer: Gofer, tmp_path: Path)
     again = gofer("run", "follow", "old", "1")
 
     assert again.status == 0
-    assert "only | text" in again.out
+    assert again.out.startswith("only: started\nonly | text\nonly: successful")
+    assert again.err.startswith("run 1 of old ended ")
+
+
+def test_a_pipeline_without_a_live_version_is_told_how_to_get_one(gofer: Gofer, tmp_path: Path) -> None:
+    file = tmp_path / "asleep.py"
+    file.write_text(
+        "from gofer_sdk.pipeline import Pipeline, Task\n"
+        "pipeline = Pipeline(id='asleep', tasks=[Task(id='only', image='i', script='echo x')])\n"
+    )
+    gofer("up", str(file), "--no-deploy")
+
+    shown = gofer("pipeline", "get", "asleep")
+    deployments = gofer("pipeline", "deployment", "list", "asleep")
+    runs = gofer("run", "list", "asleep")
+
+    assert shown.status == 3
+    assert "gofer pipeline deploy asleep VERSION" in shown.err
+    assert (deployments.status, deployments.out) == (0, "")
+    assert "no version of asleep was deployed yet" in deployments.err
+    assert (runs.status, runs.out) == (0, "")
+    assert "asleep has not run yet" in runs.err
 
 
 def test_the_server_tells_about_itself(gofer: Gofer) -> None:

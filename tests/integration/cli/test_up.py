@@ -8,9 +8,9 @@ import pytest
 
 from gofer_sdk.codec import encode
 from gofer_sdk.pipeline import Pipeline, Task
-from tests.integration.cli.conftest import AS_A_PROCESS_THAT_ENDS, Gofer
+from tests.integration.cli.conftest import Gofer
 
-pytestmark = [pytest.mark.timeout(60), *AS_A_PROCESS_THAT_ENDS]
+pytestmark = pytest.mark.timeout(60)
 
 
 def message(name: str) -> Pipeline:

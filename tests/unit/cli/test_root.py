@@ -1,10 +1,12 @@
 """The command line as a whole: what it knows, and what it does not load."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gofer.cli.root import build
@@ -42,7 +44,18 @@ EXPECTED = {
     "taskrun logs",
     "up",
 }
-HEAVY = ("asyncio", "betterproto2", "grpclib", "hcl2", "pydantic", "rich", "ssl", "structlog", "gofer.app")
+HEAVY = (
+    "asyncio",
+    "betterproto2",
+    "grpclib",
+    "hcl2",
+    "pydantic",
+    "rich",
+    "ssl",
+    "structlog",
+    "gofer.app",
+    "gofer.serving",
+)
 
 
 def commands(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, TyperCommand]]:
@@ -67,6 +80,27 @@ def test_these_are_the_commands() -> None:
 def test_each_command_and_option_explains_itself(name: str, command: TyperCommand) -> None:
     assert command.help, name
     assert all(getattr(parameter, "help", None) for parameter in command.params), name
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_help_speaks_of_words_and_not_of_types(name: str) -> None:
+    command = dict(commands(build()))[name]
+    words = name.split()
+    text = command.get_help(typer.Context(command, info_name=f"gofer {' '.join(words)}"))
+
+    assert not re.search(r"<|>|\[\[|\{", text), text
+
+
+def test_usage_names_what_must_and_what_may_be_given() -> None:
+    found = dict(commands(build()))
+
+    assert usage(found["run get"]) == "[OPTIONS] PIPELINE RUN"
+    assert usage(found["up"]) == "[OPTIONS] [PATH]"
+
+
+def usage(command: TyperCommand) -> str:
+    """Return what the first line of a command's help says after its name."""
+    return " ".join(command.collect_usage_pieces(typer.Context(command)))
 
 
 def loaded_by(*arguments: str, modules: tuple[str, ...]) -> str:

@@ -77,6 +77,17 @@ async def test_lines_tell_what_becomes_of_each_task() -> None:
     ]
 
 
+async def test_of_an_old_run_only_its_tasks_are_news() -> None:
+    stdout = io.StringIO()
+
+    async with view_for(Output(stdout=stdout), is_old=True) as view:
+        view.event(proto.Event(type="RUN_ADMITTED"))
+        view.event(proto.Event(type="RUN_CANCEL_REQUESTED"))
+        view.task_started("build", at=1)
+
+    assert stdout.getvalue() == "build: started\n\n"
+
+
 async def test_programs_get_the_events() -> None:
     stdout = io.StringIO()
     output = Output(format=OutputFormat.JSON, stdout=stdout)
