@@ -28,6 +28,20 @@ class PipelineCalls:
         reply = await self._calls.once(request, proto.RegisterPipelineConfigResponse)
         return present(reply.pipeline, request)
 
+    async def register_unless_same(
+        self, config: proto.UserPipelineConfig, *, dry_run: bool = False, namespace: str = ""
+    ) -> proto.RegisterPipelineConfigResponse:
+        """Store a new version unless the live or the newest one says the same; `dry_run` stores nothing in any case.
+
+        The reply's `same` says that the version in it was there before. Servers of Gofer 0.6 know neither: they store.
+
+        Raises InvalidInput with every fault of the config, NotFound, PermissionDenied.
+        """
+        request = proto.RegisterPipelineConfigRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_config=config, unless_same=True, dry_run=dry_run
+        )
+        return await self._calls.once(request, proto.RegisterPipelineConfigResponse)
+
     async def get(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.Pipeline:
         """Return a pipeline with one of its versions; 0 is the live one.
 

@@ -17,6 +17,7 @@ from gofer.core.pipeline import (
     Task,
 )
 from gofer.core.run import VariableSource
+from gofer.services.config_plan import ConfigPlan
 from gofer_sdk._proto import proto
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
 
@@ -107,6 +108,15 @@ def config_to_proto(config: PipelineConfig) -> proto.PipelineConfig:
         state=CONFIG_STATES[config.state],
         registered=ms(config.registered_at),
         deprecated=ms(config.deprecated_at),
+    )
+
+
+def plan_to_proto(plan: ConfigPlan) -> proto.RegisterPipelineConfigResponse:
+    """Give what registering a pipeline would come to."""
+    return proto.RegisterPipelineConfigResponse(
+        pipeline=proto.Pipeline(metadata=pipeline_to_proto(plan.pipeline), config=config_to_proto(plan.config)),
+        same=plan.is_same,
+        changed_passwords=list(plan.changed_passwords),
     )
 
 

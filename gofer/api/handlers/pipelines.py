@@ -11,6 +11,7 @@ from gofer.api.convert.pipelines import (
     config_to_proto,
     deployment_to_proto,
     pipeline_to_proto,
+    plan_to_proto,
 )
 from gofer.api.encoded import EncodedParts, element
 from gofer.api.exchange import encoded_reply
@@ -42,6 +43,10 @@ class PipelineHandlers(proto.GoferBase):
             raise InvalidInput("pipeline_config is missing: send the pipeline that is to be registered")
         # In a thread, as a graph may have many thousands of tasks.
         draft = await asyncio.to_thread(config_draft_of, message.pipeline_config)
+        if message.unless_same or message.dry_run:
+            plan = await self._pipelines.plan(current_caller(), message.namespace_id, draft)
+            if plan.is_same or message.dry_run:
+                return await asyncio.to_thread(plan_to_proto, plan)
         view = await self._pipelines.register(current_caller(), message.namespace_id, draft)
         return encoded_reply(proto.RegisterPipelineConfigResponse, await self._encoded_view(view))
 

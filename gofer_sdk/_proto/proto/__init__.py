@@ -3084,6 +3084,16 @@ class RegisterPipelineConfigRequest(betterproto2.Message):
 
     pipeline_config: "UserPipelineConfig | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
+    unless_same: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    Store nothing where the live version, or else the newest one, says the same already.
+    """
+
+    dry_run: "bool" = betterproto2.field(101, betterproto2.TYPE_BOOL)
+    """
+    Check it, tell what registering it would come to as with `unless_same`, and store nothing.
+    """
+
 
 default_message_pool.register_message("proto", "RegisterPipelineConfigRequest", RegisterPipelineConfigRequest)
 
@@ -3091,6 +3101,21 @@ default_message_pool.register_message("proto", "RegisterPipelineConfigRequest", 
 @dataclass(eq=False, repr=False)
 class RegisterPipelineConfigResponse(betterproto2.Message):
     pipeline: "Pipeline | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    With the version that was stored, that says the same, or that would be stored.
+    """
+
+    same: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    Nothing was stored, or would be: the version in `pipeline` says the same. Set only where
+    `unless_same` or `dry_run` asked.
+    """
+
+    changed_passwords: "list[str]" = betterproto2.field(101, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Tasks whose password for their image's registry, which no reply shows, differs from the live
+    version's. Set only where nothing was stored.
+    """
 
 
 default_message_pool.register_message("proto", "RegisterPipelineConfigResponse", RegisterPipelineConfigResponse)
