@@ -201,6 +201,8 @@ async def _default_engine(engines: OpenedEngines, settings: Settings) -> Schedul
 
 
 def _engine_notes(engine: SchedulerEngine) -> tuple[str, ...]:
+    if engine.name == "memory":
+        return ("the memory engine is in use: it runs no program, and does what a task's variables tell it to play",)
     if engine.capabilities.isolates:
         return ()
     note = (

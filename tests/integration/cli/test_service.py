@@ -1,0 +1,127 @@
+"""`gofer service start`, as people and service managers use it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "gofer"]
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration file with a free port and the memory engine."""
+    file = tmp_path / "gofer.hcl"
+    file.write_text(
+        f"""
+        server {{
+          host         = "127.0.0.1:0"
+          storage_path = "{tmp_path}/data/gofer.db"
+        }}
+        task_run_logs_dir = "{tmp_path}/data/logs"
+        scheduler {{
+          engine = "memory"
+        }}
+        """
+    )
+    return file
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    return {"HOME": str(home), "PATH": os.environ["PATH"]}
+
+
+@contextmanager
+def started(*arguments: str, environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Start a server; gives its process and the address that it listens at, and ends it if it still runs."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        address = None
+        while address is None and (line := process.stderr.readline()):
+            address = re.search(r" listening .* address=(\S+)", line)
+        try:
+            assert address is not None, "the server ended before it listened"
+            yield process, address[1]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_runs_until_it_is_told_to_stop(
+    config: Path, environment: dict[str, str], stop: signal.Signals
+) -> None:
+    with started("service", "start", "--dev-mode", "--config", str(config), environment=environment) as (process, host):
+        asked = subprocess.run(
+            [*PROGRAM, "service", "info", "--host", host], env=environment, capture_output=True, text=True, check=True
+        )
+        process.send_signal(stop)
+        printed, talk = process.communicate()
+
+    assert "Mode      development" in asked.stdout
+    assert "Engine    memory" in asked.stdout
+    assert "memory engine is in use: it runs no program" in " ".join(asked.stdout.split())
+    assert process.returncode == 0
+    assert printed == ""
+    assert "stopping; containers go on running" in talk
+
+
+def test_the_configuration_may_be_named_before_the_command_too(config: Path, environment: dict[str, str]) -> None:
+    with started("--config", str(config), "service", "start", "-d", environment=environment) as (process, _):
+        process.terminate()
+        process.communicate()
+
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "expected"),
+    [
+        ((), "", "add --dev-mode"),
+        (("--dev-mode",), "sever {}", r"line 1: sever is not known; did you mean server\?"),
+        (("--dev-mode",), "server {", "line 1"),
+        (("--dev-mode",), 'scheduler { engine = "dokcer" }', "dokcer"),
+    ],
+)
+def test_a_server_that_cannot_run_says_why_in_lines_and_ends_with_1(
+    tmp_path: Path, environment: dict[str, str], *, arguments: tuple[str, ...], text: str, expected: str
+) -> None:
+    file = tmp_path / "gofer.hcl"
+    file.write_text(text)
+
+    done = subprocess.run(
+        [*PROGRAM, "service", "start", *arguments, "--config", str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert re.search(expected, done.stderr), done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_configuration_that_is_not_there_is_named(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "service", "start", "--dev-mode", "--config", "/nowhere/gofer.hcl"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "there is no configuration file /nowhere/gofer.hcl" in done.stderr
