@@ -14,7 +14,7 @@ from gofer.core.events import (
     PipelineEnabled,
     PipelineRegistered,
 )
-from gofer.core.ids import DeploymentId, PipelineId, PipelineKey, TaskId, Version
+from gofer.core.ids import DeploymentId, PipelineKey, TaskId, Version
 from gofer.core.pipeline import (
     ConfigState,
     Deployment,

@@ -15,8 +15,9 @@ from gofer.core.variables import environment
 from gofer.logs import LogBlock, LogStore
 from gofer.services.runs import Target, run_key
 from gofer.sqlite import Database
-from gofer.storage.page import Listed, Page
+from gofer.storage.page import BYTES_OF_AN_ENTRY, Listed, Page, wire_bytes
 from gofer.storage.unit import Unit
+from gofer_sdk.rules.ids import MAX_ID_LENGTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,10 @@ class TaskRuns:
             of_run = unit.runs.find_run(key)
             if of_run is None:
                 return Listed(items=(), next_cursor="")
-            found = unit.runs.list_task_runs(key, page)
             tasks = _tasks(unit, of_run)
+            given_bytes = _texts_bytes(of_run.variables)
+            # A task run shows its task, and the environment that this and the run's variables make.
+            found = unit.runs.list_task_runs(key, page, lambda each: given_bytes + _task_bytes(tasks[each.id]))
             pending = any(each.state is TaskState.PENDING for each in found.items)
             states = _states(unit, key) if pending else {}
             return Listed(
@@ -194,6 +197,20 @@ def _task_run_key(unit: Unit, caller: Caller, target: Target) -> TaskRunKey:
 def _tasks(unit: Unit, run: Run) -> Mapping[TaskId, Task]:
     config = unit.pipelines.get_config(run.key.of_pipeline, run.version)
     return {task.id: task for task in config.tasks}
+
+
+def _task_bytes(task: Task) -> int:
+    words = (task.description, task.image, *task.entrypoint, *task.command)
+    return (
+        sum(map(wire_bytes, words))
+        + BYTES_OF_AN_ENTRY * (len(words) + len(task.depends_on))
+        + MAX_ID_LENGTH * len(task.depends_on)
+        + 2 * _texts_bytes(task.variables)
+    )
+
+
+def _texts_bytes(texts: Mapping[str, str]) -> int:
+    return sum(wire_bytes(key) + wire_bytes(value) + BYTES_OF_AN_ENTRY for key, value in texts.items())
 
 
 def _states(unit: Unit, key: RunKey) -> Mapping[TaskId, TaskState]:

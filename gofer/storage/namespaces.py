@@ -7,7 +7,7 @@ from gofer.core.ids import NamespaceId
 from gofer.core.pipeline import Namespace
 from gofer.core.times import to_ms
 from gofer.sqlite import Connection
-from gofer.storage.page import Listed, Page, cut
+from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import namespace_of
 
 _FIND: Final = "SELECT * FROM namespaces WHERE id = ?"
@@ -39,8 +39,9 @@ class NamespaceRepository:
     def list(self, page: Page) -> Listed[Namespace]:
         """Give the namespaces by id, ascending."""
         (after,) = page.after((str,)) or ("",)
-        rows = self._connection.execute(_LIST, {"after": after, "limit": page.size + 1, "offset": page.skip})
-        return cut([namespace_of(row) for row in rows], page, lambda last: (last.id,))
+        found = self._connection.execute(_LIST, {"after": after, "limit": page.size + 1, "offset": page.skip})
+        rows, more = within_bytes(found, "name", "description")
+        return cut([namespace_of(row) for row in rows], page, lambda last: (last.id,), more=more)
 
     def insert(self, namespace: Namespace) -> None:
         """Store a new namespace. Raises `AlreadyExists`."""

@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 DEFAULT_CAP: Final = 200
 MOST_BYTES: Final = 3 * 1024 * 1024
-"""Of the large texts of a page."""
+"""Of a page."""
+BYTES_OF_AN_ENTRY: Final = 24
+"""What the wire adds to a variable: where it comes from, and lengths."""
+_BYTES_OF_ONE: Final = 256  # ids, times, states
 
 Place = tuple[str | int, ...]
 """What orders a list: the values of one item that its place in the list depends on."""
@@ -88,20 +91,29 @@ def _fits(value: str | int) -> bool:
     return value.isascii()
 
 
-def within_bytes(rows: Iterable[Row], column: str) -> tuple[list[Row], bool]:
-    """Give the first rows whose texts in a column have 3 MiB together, at least one, and whether there are more.
+def within_bytes(rows: Iterable[Row], *columns: str) -> tuple[list[Row], bool]:
+    """Give the first rows whose texts in these columns fit one message, at least one, and whether there are more."""
+    return fitting(rows, lambda row: sum(wire_bytes(row[column]) for column in columns))
+
+
+def fitting(items: Iterable[T], size_bytes: Callable[[T], int]) -> tuple[list[T], bool]:
+    """Give the first items that have 3 MiB together on the wire, at least one, and whether there are more.
 
     Many clients take no message of more than 4 MiB.
     """
-    kept: list[Row] = []
-    size_bytes = 0
-    for row in rows:
-        text: str = row[column]
-        size_bytes += len(text) if text.isascii() else len(text.encode())
-        if kept and size_bytes > MOST_BYTES:
+    kept: list[T] = []
+    sum_bytes = 0
+    for item in items:
+        sum_bytes += size_bytes(item) + _BYTES_OF_ONE
+        if kept and sum_bytes > MOST_BYTES:
             return kept, True
-        kept.append(row)
+        kept.append(item)
     return kept, False
+
+
+def wire_bytes(text: str) -> int:
+    """Tell about how many bytes a text needs on the wire, and no fewer; it may be an object of texts, as JSON."""
+    return (len(text) if text.isascii() else len(text.encode())) + BYTES_OF_AN_ENTRY * text.count('":"')
 
 
 def cut(found: Sequence[T], page: Page, place_of: Callable[[T], Place], *, more: bool = False) -> Listed[T]:

@@ -146,7 +146,7 @@ class PipelineRepository(DeploymentRepository):
                 "offset": page.skip,
             },
         )
-        rows, more = within_bytes(found, "tasks")
+        rows, more = within_bytes(found, "tasks", "name", "description")
         return cut([config_of(row) for row in rows], page, lambda last: (last.version,), more=more)
 
     def last_version(self, key: PipelineKey) -> Version:

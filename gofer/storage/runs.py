@@ -69,6 +69,7 @@ _STOP: Final = """
         stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force), revision = revision + 1
     WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id
 """
+_LONG_TEXTS: Final = ("variables", "initiator_name", "initiator_reason", "reason_description", "request_id")
 
 
 class StaleRevision(FailedPrecondition):
@@ -117,7 +118,9 @@ class RunRepository(TaskRunRepository):
                 "offset": page.skip,
             },
         )
-        rows, more = within_bytes(found, "variables")
+        rows, more = within_bytes(
+            found, "variables", "initiator_name", "initiator_reason", "reason_description", "request_id"
+        )
         return cut([run_of(row) for row in rows], page, lambda last: (last.id,), more=more)
 
     def find_by_request(self, key: PipelineKey, request_id: str, since: datetime) -> Run | None:

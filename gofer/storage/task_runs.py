@@ -1,14 +1,14 @@
 """Task runs in the database."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gofer.core.errors import NotFound
 from gofer.core.ids import NamespaceId, PipelineId, RunId, RunKey, TaskId, TaskRunKey
-from gofer.core.run import StopRequest, TaskRun
+from gofer.core.run import Reason, StopRequest, TaskRun
 from gofer.core.times import to_ms
 from gofer.sqlite import Connection, Row
-from gofer.storage.page import Listed, Page, cut
+from gofer.storage.page import Listed, Page, cut, fitting, wire_bytes
 from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row
 
 # A stop request is never taken back: whoever stores a task run may not have seen one that came in meanwhile.
@@ -74,8 +74,13 @@ class TaskRunRepository:
             raise _not_found(key)
         return found
 
-    def list_task_runs(self, key: RunKey, page: Page) -> Listed[TaskRun]:
-        """Give a run's task runs by the time of their start, those that have not started first, ties by id."""
+    def list_task_runs(
+        self, key: RunKey, page: Page, size_bytes: Callable[[TaskRun], int] = lambda _: 0
+    ) -> Listed[TaskRun]:
+        """Give a run's task runs by the time of their start, those that have not started first, ties by id.
+
+        `size_bytes` tells how much is shown beside a task run, for a page that fits one message.
+        """
         started_at, last = page.after((int, str)) or (_BEFORE_ALL, "")
         rows = self._connection.execute(
             _LIST,
@@ -89,7 +94,10 @@ class TaskRunRepository:
                 "offset": page.skip,
             },
         )
-        return cut([task_run_of(row) for row in rows], page, _place_of)
+        found, more = fitting(
+            (task_run_of(row) for row in rows), lambda each: size_bytes(each) + _words_bytes(each.reason)
+        )
+        return cut(found, page, _place_of, more=more)
 
     def all_task_runs(self, key: RunKey) -> dict[TaskId, TaskRun]:
         """Give all task runs of a run; empty before its admission."""
@@ -132,6 +140,10 @@ def _key_of(row: Row) -> TaskRunKey:
         run=RunId(row["run"]),
         task=TaskId(row["id"]),
     )
+
+
+def _words_bytes(reason: Reason | None) -> int:
+    return 0 if reason is None else wire_bytes(reason.description)
 
 
 def _place_of(task_run: TaskRun) -> tuple[int, str]:

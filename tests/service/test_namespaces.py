@@ -3,6 +3,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 from tests.service.wire import kinds
 
 
@@ -83,3 +84,19 @@ async def test_faults_come_with_the_status_that_fits(stub: proto.GoferStub) -> N
     assert unknown.value.status is Status.NOT_FOUND
     assert unknown_too.value.status is Status.NOT_FOUND
     assert not_due.value.status is Status.UNIMPLEMENTED
+
+
+async def test_a_page_of_well_described_namespaces_is_short_enough_for_a_message_that_clients_take(
+    stub: proto.GoferStub,
+) -> None:
+    for number in range(80):
+        await stub.create_namespace(
+            proto.CreateNamespaceRequest(id=f"space{number:02}", name="Space", description="d" * 60_000)
+        )
+
+    first = await stub.list_namespaces(proto.ListNamespacesRequest())
+    second = await stub.list_namespaces(proto.ListNamespacesRequest(cursor=first.next_cursor))
+
+    assert len(first.namespaces) + len(second.namespaces) == 81
+    assert not second.next_cursor
+    assert len(encode(first)) < 4 * 1024 * 1024

@@ -3,6 +3,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 from tests.service.wire import config, deploy, kinds, register, task, up
 
 LIVE = proto.PipelineConfigPipelineConfigState.LIVE
@@ -193,3 +194,17 @@ async def test_a_page_of_large_versions_is_short_enough_for_a_message_that_clien
     assert [found.version for found in first.configs] == [4]
     assert [found.version for found in second.configs] == [3]
     assert second.next_cursor
+
+
+async def test_a_page_of_versions_with_many_small_variables_is_short_enough_too(stub: proto.GoferStub) -> None:
+    """On the wire each variable says where it comes from, which weighs more than a short name and value."""
+    many = proto.UserPipelineTaskConfig(
+        id="many", image="busybox", variables={f"{number}": "" for number in range(40_000)}
+    )
+    for _ in range(4):
+        await register(stub, many)
+
+    listed = await stub.list_pipeline_configs(proto.ListPipelineConfigsRequest(pipeline_id="simple"))
+
+    assert listed.next_cursor
+    assert len(encode(listed)) < 4 * 1024 * 1024

@@ -8,6 +8,7 @@ from gofer.app import App
 from gofer.core.ids import AttemptId
 from gofer.engines.scheduler.memory import MemoryEngine
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 from tests.service.wire import ended, start, task, up
 
 HOLD = {"GOFER_MEMORY_HOLD": "true"}
@@ -271,3 +272,36 @@ async def test_what_there_is_not_is_refused(stub: proto.GoferStub) -> None:
         await get(stub, "nothing")
     assert refused.value.status is Status.NOT_FOUND
     assert (await stub.list_task_runs(proto.ListTaskRunsRequest(pipeline_id="simple", run_id=7))).task_runs == []
+
+
+async def pages(stub: proto.GoferStub) -> list[proto.ListTaskRunsResponse]:
+    found: list[proto.ListTaskRunsResponse] = []
+    while not found or found[-1].next_cursor:
+        cursor = found[-1].next_cursor if found else ""
+        request = proto.ListTaskRunsRequest(pipeline_id="simple", run_id=1, cursor=cursor)
+        found.append(await stub.list_task_runs(request))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("of_task", "of_run"),
+    [
+        ({}, {f"K{number}": "x" * 100_000 for number in range(5)}),
+        ({}, {f"{number}": "" for number in range(10_000)}),
+        ({f"K{number}": "\u00e9" * 50_000 for number in range(5)}, {}),
+    ],
+    ids=["a large run", "a run of many small variables", "large tasks"],
+)
+async def test_a_page_of_large_task_runs_is_short_enough_for_a_message_that_clients_take(
+    stub: proto.GoferStub, of_task: dict[str, str], of_run: dict[str, str]
+) -> None:
+    """Each of them shows the variables of its run, and two hundred of them were one message of 100 MB."""
+    await up(stub, *(task(f"task{number:02}", variables=of_task) for number in range(12)))
+    await ended(stub, await start(stub, variables=of_run))
+
+    found = await pages(stub)
+
+    assert len({each.id for page in found for each in page.task_runs}) == 12
+    assert sum(len(page.task_runs) for page in found) == 12
+    assert 1 < len(found) <= 6
+    assert max(len(encode(page)) for page in found) < 4 * 1024 * 1024

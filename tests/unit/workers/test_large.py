@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,29 +17,23 @@ from tests.unit.workers.conftest import container, next_event, open_world
 TASKS = 20_000
 
 
-@dataclass
-class Held:
-    """The longest time that the loop let nobody else in."""
+class Watch:
+    """Looks every millisecond how long the loop let nobody else in."""
 
-    longest_seconds: float = 0.0
+    def __init__(self) -> None:
+        self.longest_seconds = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._last = time.perf_counter()
+        self._handle = self._loop.call_soon(self._look)
 
-
-@contextmanager
-def watched_loop() -> Iterator[Held]:
-    held = Held()
-    loop = asyncio.get_running_loop()
-    last = time.perf_counter()
-
-    def look() -> None:
-        nonlocal last, handle
+    def _look(self) -> None:
         now = time.perf_counter()
-        held.longest_seconds = max(held.longest_seconds, now - last)
-        last = now
-        handle = loop.call_later(0.001, look)
+        self.longest_seconds = max(self.longest_seconds, now - self._last)
+        self._last = now
+        self._handle = self._loop.call_later(0.001, self._look)
 
-    handle = loop.call_soon(look)
-    yield held
-    handle.cancel()
+    def close(self) -> None:
+        self._handle.cancel()
 
 
 @pytest.mark.timeout(120)
@@ -56,11 +48,11 @@ async def test_the_admission_and_the_cancel_of_twenty_thousand_tasks_hold_nobody
     a_thought = (time.perf_counter() - began) / 2
     async with open_world(tmp_path) as world:
         await world.register(*tasks)
-        with world.bus.subscribe(RunAdmitted) as changes, watched_loop() as held:
+        with world.bus.subscribe(RunAdmitted) as changes, closing(Watch()) as watch:
             key = await world.start_run()
             await next_event(changes, RunAdmitted)
             await world.cancel(key)
             (run,) = await world.until_over(key)
 
     assert run.state is RunState.CANCELLED
-    assert held.longest_seconds < a_thought / 2
+    assert watch.longest_seconds < a_thought / 2
