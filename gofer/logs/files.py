@@ -1,5 +1,6 @@
 """The two files of a log: `<root>/<namespace>/<pipeline>/<run>/<task>`, and its index beside it. Everything blocks."""
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gofer.core.errors import InvalidInput
+from gofer.core.errors import FailedPrecondition, InvalidInput
 from gofer.core.ids import TaskRunKey
 from gofer.files import FILE_MODE, FOLDER_MODE, ensure_private_folder
 from gofer.logs.index import Place, recover, shorten
@@ -23,18 +24,23 @@ _COUNT_BYTES: Final = 1024 * 1024
 class OpenLog:
     """The descriptors of a log that is being written, and where it stood when it was opened."""
 
+    path: Path
     log: int
     index: int
     place: Place
 
     def append(self, parts: Sequence[bytes], place: Place) -> None:
-        """Write the bytes, then the record that makes them count. Raises `OSError`."""
+        """Write the bytes, then the record that makes them count. Raises `OSError`, also where the file was removed."""
+        if is_deleted(self.log):
+            raise _removed()
         _write_all(self.log, b"".join(parts))
         _write_all(self.index, place.encode())
 
     def finish(self, place: Place) -> None:
-        """Have the bytes on the disk, also if the power fails, and shorten the index. Raises `OSError`."""
+        """Have the bytes on the disk, also if the power fails, and shorten the index. Raises `OSError` as `append`."""
         os.fdatasync(self.log)
+        if not self._is_at_its_path():
+            raise _removed()
         shorten(self.index, place)
 
     def close(self) -> None:
@@ -43,6 +49,12 @@ class OpenLog:
             os.close(self.log)
         finally:
             os.close(self.index)
+
+    def _is_at_its_path(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.log), self.path.lstat())
+        except FileNotFoundError:
+            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +78,7 @@ class LogFiles:
 
     def open_for_writing(self) -> OpenLog:
         """Open both files, made if need be, and cut off what was written behind the last whole record."""
-        ensure_private_folder(self.root)
+        _ensure_root(self.root)
         folder = self.root
         for part in self.log.parent.relative_to(self.root).parts:
             folder /= part
@@ -75,7 +87,7 @@ class LogFiles:
         try:
             index = os.open(self.index, _WRITE_FLAGS, FILE_MODE)
             try:
-                return OpenLog(log=log, index=index, place=recover(log, index))
+                return OpenLog(path=self.log, log=log, index=index, place=recover(log, index))
             except BaseException:
                 os.close(index)
                 raise
@@ -145,6 +157,21 @@ def count_newlines(descriptor: int, until_bytes: int) -> int:
         count += block.count(b"\n")
         at += len(block)
     return count
+
+
+def _ensure_root(root: Path) -> None:
+    """Make the root if it is missing. What the disk refuses is `OSError`: it may take it later."""
+    try:
+        ensure_private_folder(root)
+    except FailedPrecondition as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise
+
+
+def _removed() -> OSError:
+    # Whoever tries again opens a new file, and the engine still has all that was in this one.
+    return OSError(errno.ENOENT, "its file was removed while it was written")
 
 
 def _behind_last(block: bytes, count: int) -> int:

@@ -54,6 +54,11 @@ class LogFollower:
         self._gone = True
         self._wake.set()
 
+    async def check_exists(self) -> None:
+        """Raise `NotFound` where there is no log."""
+        if not await asyncio.to_thread(self._path.exists):
+            raise self._not_found()
+
     async def offset_of_last_lines(self, lines: int) -> int:
         """Give the offset at which the last lines of what is there now begin; 0 where there are fewer, or no log."""
         return await self._look(lambda file, size: offset_of_last_lines(file, size, lines))
@@ -94,6 +99,7 @@ class LogFollower:
                     yield LogBlock(offset_bytes=at, data=data)
                     at += len(data)
                 elif ended:
+                    await self._check_there(file)
                     return
                 else:
                     await self._wait(file)
@@ -112,6 +118,10 @@ class LogFollower:
             async with asyncio.timeout(_LOOK_AGAIN.total_seconds()):
                 await self._wake.wait()
                 return
+        await self._check_there(file)
+
+    async def _check_there(self, file: int | None) -> None:
+        """Raise `NotFound` where somebody has removed the file: what was written since is in another."""
         if file is not None and await asyncio.to_thread(is_deleted, file):
             raise self._not_found()
 

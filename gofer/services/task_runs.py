@@ -119,7 +119,7 @@ class TaskRuns:
         """Give the log as the container wrote it, to the end of the task run where it is followed.
 
         A follower of a run that is still queued waits for it. A task run that never starts has an empty log. Close the
-        iterator to leave early.
+        iterator to leave early. Raises `NotFound`, also where somebody has removed the log's file.
         """
         _check_query(query)
         key = await self._database.read(lambda unit: _task_run_key(unit, caller, target))
@@ -131,6 +131,8 @@ class TaskRuns:
             _check_kept(found)
             if found.state.is_terminal or not query.follow:
                 follower.end()
+            if found.state.is_terminal and found.started_at is not None:
+                await follower.check_exists()
             begin = query.offset_bytes
             if query.tail_lines:
                 begin = await follower.offset_of_last_lines(query.tail_lines)

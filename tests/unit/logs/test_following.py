@@ -263,3 +263,26 @@ async def test_lines_are_numbered_from_1(store: LogStore) -> None:
 async def test_the_last_lines_of_no_log_begin_at_0(store: LogStore) -> None:
     with store.following(KEY) as follower:
         assert (await follower.offset_of_last_lines(5), await follower.line_number(7)) == (0, 1)
+
+
+async def test_a_reader_whose_file_was_removed_is_told_so_in_the_end(store: LogStore) -> None:
+    """What was written since is in another file: a plain end would have been a lie."""
+    async with store.writer(KEY) as writer:
+        await writer.append(out(b"one\n"))
+    with store.following(KEY) as follower:
+        async with aclosing(follower.blocks()) as blocks:
+            assert (await anext(blocks)).data == b"one\n"
+            store.path(KEY).unlink()
+            follower.end()
+            with pytest.raises(NotFound, match="were deleted"):
+                await anext(blocks)
+
+
+async def test_a_log_that_should_be_there_is_asked_for_by_name(store: LogStore) -> None:
+    async with store.writer(KEY):
+        pass
+    with store.following(KEY) as follower:
+        await follower.check_exists()
+        store.path(KEY).unlink()
+        with pytest.raises(NotFound, match="the logs of default/pipe/1/task are gone"):
+            await follower.check_exists()

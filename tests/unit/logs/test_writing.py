@@ -273,3 +273,53 @@ async def test_a_disk_that_refuses_at_the_close_is_told_and_holds_nobody_up(stor
 
     async with store.writer(KEY) as writer:
         await writer.append(out(b"again\n"))
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+async def test_a_file_that_is_removed_while_it_is_written_is_told_and_written_again(
+    store: LogStore, *, flushed: bool
+) -> None:
+    """What came after the removal, and before it, was in no file any more, and nobody was told."""
+
+    async def write() -> None:
+        async with store.writer(KEY) as writer:
+            await writer.append(out(b"one\n"))
+            await writer.flush()
+            store.path(KEY).unlink()
+            if flushed:
+                await writer.append(out(b"two\n"))
+                await writer.flush()
+
+    with pytest.raises(OSError, match="its file was removed while it was written") as caught:
+        await write()
+    assert caught.value.errno == errno.ENOENT
+
+    async with store.writer(KEY) as writer:
+        assert writer.cursor == LogCursor()  # the engine gives all of it again
+        await writer.append(out(b"one\ntwo\n"))
+    assert store.path(KEY).read_bytes() == b"one\ntwo\n"
+
+
+async def test_a_file_that_is_moved_away_while_it_is_written_is_told_in_the_end(store: LogStore) -> None:
+    async def write() -> None:
+        async with store.writer(KEY) as writer:
+            await writer.append(out(b"one\n"))
+            store.path(KEY).rename(store.path(KEY).with_name("old"))
+
+    with pytest.raises(OSError, match="its file was removed"):
+        await write()
+
+
+async def test_a_root_that_the_disk_refuses_may_be_taken_later(tmp_path: Path) -> None:
+    """It counted as unfit for ever, which failed the run."""
+    (tmp_path / "disk").write_bytes(b"")
+    store = LogStore(tmp_path / "disk" / "logs")
+
+    with pytest.raises(NotADirectoryError):
+        async with store.writer(KEY):
+            pass
+
+    (tmp_path / "disk").unlink()
+    async with store.writer(KEY) as writer:
+        await writer.append(out(b"x"))
+    assert store.path(KEY).read_bytes() == b"x"
