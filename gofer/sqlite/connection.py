@@ -11,6 +11,7 @@ import aiosqlite
 
 from gofer.core.errors import FailedPrecondition
 from gofer.files import ensure_private_file, ensure_private_folder
+from gofer.sqlite.errors import PRIMARY_CODE
 
 T = TypeVar("T")
 
@@ -27,6 +28,12 @@ _WRITER_PRAGMAS: Final = (
 )
 _READER_PRAGMAS: Final = (*_PRAGMAS, "PRAGMA query_only=ON")
 _CACHED_STATEMENTS: Final = 512
+_FIXES: Final = {
+    sqlite3.SQLITE_READONLY: "see that this server's user may write it and its folder",
+    sqlite3.SQLITE_CANTOPEN: "see that this server's user may write it and its folder",
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_IOERR: "see that its disk works and has room",
+}
 
 
 class FunctionConnection(sqlite3.Connection):
@@ -99,10 +106,9 @@ async def _connection(path: Path, *, mode: str, pragmas: tuple[str, ...]) -> Asy
         try:
             await on_thread(connection, prepare)
         except sqlite3.DatabaseError as error:
-            raise FailedPrecondition(
-                f"{path} can't be used as a database: {error}; restore it from a backup, or name another path",
-                path=str(path),
-            ) from error
+            code: int = getattr(error, "sqlite_errorcode", 0)
+            fix = _FIXES.get(code & PRIMARY_CODE, "restore it from a backup, or name another path")
+            raise FailedPrecondition(f"{path} can't be used as a database: {error}; {fix}", path=str(path)) from error
         yield connection
 
 

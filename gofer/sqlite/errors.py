@@ -6,7 +6,8 @@ from typing import Final
 from gofer.core.errors import AlreadyExists, FailedPrecondition, Unavailable
 
 _EXISTS: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
-_PRIMARY: Final = 0xFF  # the low byte of an extended code is the kind of error
+PRIMARY_CODE: Final = 0xFF
+"""The low byte of an extended code is the kind of error."""
 
 
 def translate(error: Exception) -> Exception:
@@ -20,7 +21,7 @@ def translate(error: Exception) -> Exception:
     code: int = getattr(error, "sqlite_errorcode", 0)  # absent where the Python module itself complains
     if code in _EXISTS:
         return AlreadyExists(f"it exists already ({_constraint(error)})", constraint=_constraint(error))
-    match code & _PRIMARY:
+    match code & PRIMARY_CODE:
         case sqlite3.SQLITE_CONSTRAINT:
             return FailedPrecondition(f"the change breaks a rule of the store ({error})", constraint=_constraint(error))
         case sqlite3.SQLITE_FULL:
