@@ -118,6 +118,19 @@ async def started(
         )
 
 
+async def refusal(folder: Path, engine: str, *options: str, powerless: bool = False) -> str:
+    """Start a server that refuses to serve; its last words."""
+    process = await started(folder, engine, *options, powerless=powerless)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            assert await process.wait() == 1, said(folder)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    return said(folder).splitlines()[-1]
+
+
 def said(folder: Path) -> str:
     """Give all that the server said to its log."""
     return (folder / "server.log").read_text(errors="replace")
