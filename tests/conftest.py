@@ -11,8 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 GRACE_SECONDS = 2.0
+
+# Without a deadline, for a busy machine proves nothing about the code; in CI the same examples each time, so that a
+# change is not blamed for what another example would have found before it.
+settings.register_profile("here", deadline=None, max_examples=60)
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gofer.cli import main
 from gofer.cli.root import build
 
 EXPECTED = {
@@ -154,12 +155,18 @@ def test_the_version_is_told() -> None:
         (["pipeline", "disable", "abc"], "add --yes"),
     ],
 )
-def test_wrong_usage_is_told_and_ends_with_2(arguments: list[str], expected: str) -> None:
-    done = run(*arguments)
+def test_wrong_usage_is_told_and_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gofer", *arguments])
 
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert done.stdout == ""
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    printed, talk = capsys.readouterr()
+    assert ended.value.code == 2
+    assert expected in talk
+    assert printed == ""
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line_and_ends_with_5() -> None:

@@ -24,7 +24,7 @@ def graphs(draw: st.DrawFn) -> Mapping[str, Mapping[str, Requirement]]:
     }
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500)
 @given(graph=graphs(), moves=st.integers(0, 60), seed=st.integers(0, 2**32))
 def test_every_run_comes_to_its_right_end_whatever_happens(
     graph: Mapping[str, Mapping[str, Requirement]], moves: int, seed: int

@@ -1,7 +1,9 @@
 """The examples are what they say they are, and their commands work on any machine with a shell."""
 
+import functools
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 Status = proto.UserPipelineTaskConfigRequiredParentStatus
 
 
+@functools.cache
 def load(name: str) -> proto.UserPipelineConfig:
     """Load an example as `gofer up` does."""
     file = EXAMPLES / name / "pipeline.py"
@@ -37,9 +40,9 @@ def test_an_example_is_a_pipeline_under_its_folder_name_with_a_page(name: str, t
     assert config.id == name
     assert f"gofer up examples/{name}" in (EXAMPLES / name / "README.md").read_text()
     expected = {"check": 3}
-    assert {task.id: run(task, tmp_path).returncode for task in config.tasks} == {
-        task.id: expected.get(task.id, 0) for task in config.tasks
-    }
+    with ThreadPoolExecutor() as threads:
+        ended = threads.map(lambda task: (task.id, run(task, tmp_path).returncode), config.tasks)
+    assert dict(ended) == {task.id: expected.get(task.id, 0) for task in config.tasks}
 
 
 def test_hello_says_which_run_it_is(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gofer.core.output import LogChunk, LogCursor, LogStream
@@ -55,7 +55,6 @@ async def crash_and_go_on(chunks: list[LogChunk], more: list[LogChunk], log_cut:
         assert log.read_bytes() == b"".join(masked(chunk) for chunk in whole)
 
 
-@settings(deadline=None, max_examples=60)
 @given(chunks=CHUNKS, more=CHUNKS, log_cut=st.floats(0, 1), index_cut=st.floats(0, 1))
 def test_files_that_are_cut_anywhere_lose_and_double_nothing(
     chunks: list[LogChunk], more: list[LogChunk], log_cut: float, index_cut: float

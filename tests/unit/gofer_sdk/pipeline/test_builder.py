@@ -5,7 +5,7 @@ from inspect import currentframe
 from types import FrameType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gofer_sdk._proto import proto
@@ -256,7 +256,6 @@ def test_secrets_do_not_show_in_a_repr() -> None:
 TEXTS = st.text(max_size=5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.builds(Task, id=TEXTS, image=TEXTS, depends_on=st.lists(TEXTS, max_size=3)), max_size=5))
 def test_whatever_is_written_is_a_pipeline_or_a_list_of_faults(tasks: list[Task]) -> None:
     try:
