@@ -41,7 +41,7 @@ from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder
-from gofer.lifecycle import exit_in_time, running, stop_on_signals
+from gofer.lifecycle import allow_many_files, exit_in_time, running, stop_on_signals
 from gofer.logging import set_up_logging
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
@@ -125,11 +125,21 @@ async def running_app(
     Raises `FailedPrecondition` and `InvalidInput`, in words, where the settings, the data folder or a port are unfit.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    settings = _with_open_files(settings, allow_many_files())
     async with AsyncExitStack() as stack:
         base = await _open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes())
         await _run_workers(stack, base)
         server = await _serve_api(stack, base)
         yield App(settings=settings, engine=base.engine, database=base.database, bus=base.bus, server=server)
+
+
+def _with_open_files(settings: Settings, before: int) -> Settings:
+    """Give tasks that are processes of this machine the limit that held before it was raised for the server."""
+    process = settings.scheduler.process
+    if process.open_files:
+        return settings
+    scheduler = replace(settings.scheduler, process=replace(process, open_files=before))
+    return replace(settings, scheduler=scheduler)
 
 
 async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, probes: Probes) -> _Base:

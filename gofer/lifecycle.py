@@ -11,6 +11,7 @@ harmless while the failure travels on. Whoever catches it and goes on must call 
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
@@ -23,6 +24,8 @@ from gofer.core.errors import ShuttingDown
 
 T = TypeVar("T")
 
+MANY_FILES: Final = 65_536
+"""Two for each live task, some for each connection, and room; more would only slow down what looks at all of them."""
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -188,3 +191,15 @@ async def _unwrapped() -> AsyncIterator[None]:
             raise only
         finally:
             only.__context__ = context  # else the group would be shown as what the error came from
+
+
+def allow_many_files() -> int:
+    """Raise the soft limit of this process's open files towards the hard one, and give the one that held before.
+
+    Two thousand live tasks need four thousand; 1,024 is what most systems begin with. What is allowed already stays.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, 0)

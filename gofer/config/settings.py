@@ -156,6 +156,9 @@ class ProcessSettings:
     folder: str = ""
     """Where tasks work and where their output waits to be read; empty: `processes` in the data folder."""
 
+    open_files: Count = 0
+    """The most files that a task has open at once, as its soft limit; 0: what this server was started with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerSettings:

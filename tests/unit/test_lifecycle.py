@@ -1,15 +1,24 @@
 import asyncio
 import os
+import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
 from gofer.core.errors import ShuttingDown
-from gofer.lifecycle import exit_in_time, owned_tasks, reraise_cancellation, running, stop_on_signals
+from gofer.lifecycle import (
+    MANY_FILES,
+    allow_many_files,
+    exit_in_time,
+    owned_tasks,
+    reraise_cancellation,
+    running,
+    stop_on_signals,
+)
 from tests.fakes.stress import cancel_during_start, start_stop_stress
 
 GRACE = timedelta(seconds=5)
@@ -303,3 +312,23 @@ def test_a_stop_in_time_and_a_life_without_one_end_nothing() -> None:
         pass
 
     assert codes == []
+
+
+@pytest.fixture
+def _limit_of_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("_limit_of_files")
+def test_many_files_may_be_open_and_what_held_before_is_told() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+
+    before = allow_many_files()
+
+    assert before == 512
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, MANY_FILES) if hard > 0 else MANY_FILES, hard)
+    allow_many_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard

@@ -28,8 +28,8 @@ from gofer.core.errors import EngineUnavailable, FailedPrecondition
 # Signals other than KILL end the command, never the shim: it must live to write the status. The pipe's reader may be
 # gone when the ready byte is written, and a command that ignores SIGPIPE from birth would not be what was asked for.
 _SHIM: Final = r"""
-__gofer_d=$1 __gofer_mv=$2 __gofer_sleep=$3 __gofer_full=
-shift 3
+__gofer_d=$1 __gofer_mv=$2 __gofer_sleep=$3 __gofer_files=$4 __gofer_full=
+shift 4
 cd "$__gofer_d/work" || exit
 unset PWD OLDPWD
 trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM
@@ -44,6 +44,7 @@ if [ "$__gofer_full" ]; then
   exit
 fi
 (
+  [ "$__gofer_files" = 0 ] || ulimit -S -n "$__gofer_files"
   umask 022
   trap '' PIPE
   echo >&3
@@ -78,15 +79,19 @@ _READY_TIMEOUT_MS: Final = 30_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The programs that a shim needs, and the descriptors that it must not inherit."""
+    """The programs that a shim needs, the descriptors that it must not inherit, and how many its command may open.
+
+    That many are the soft limit; 0 leaves this server's own, which is raised for the sake of many tasks.
+    """
 
     sh: str
     mv: str
     sleep: str
     leaked: tuple[int, ...]
+    open_files: int
 
     @classmethod
-    def found(cls) -> "Tools":
+    def found(cls, *, open_files: int) -> "Tools":
         """Look for them once. Raises `EngineUnavailable` where one is missing."""
         sh, mv, sleep = (shutil.which(name, path=os.defpath) for name in ("sh", "mv", "sleep"))
         if sh is None or mv is None or sleep is None:
@@ -95,7 +100,11 @@ class Tools:
             )
         descriptors = (int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers, not paths
         return cls(
-            sh=sh, mv=mv, sleep=sleep, leaked=tuple(fd for fd in descriptors if fd >= _READY_FD and _inheritable(fd))
+            sh=sh,
+            mv=mv,
+            sleep=sleep,
+            leaked=tuple(fd for fd in descriptors if fd >= _READY_FD and _inheritable(fd)),
+            open_files=open_files,
         )
 
 
@@ -121,7 +130,8 @@ def launch(folder: Path, argv: tuple[str, ...], environment: Mapping[str, str], 
     reader, writer = os.pipe()
     try:
         try:
-            words = ("sh", "-c", _SHIM, "gofer-shim", str(folder), tools.mv, tools.sleep, *argv)
+            own = (str(folder), tools.mv, tools.sleep, str(tools.open_files))
+            words = ("sh", "-c", _SHIM, "gofer-shim", *own, *argv)
             pid = _spawn(words, environment if direct else {"PATH": os.defpath}, tools, ready=writer)
         finally:
             os.close(writer)

@@ -74,19 +74,23 @@ class _Adopted:
 
 
 class ProcessEngine:
-    """A `SchedulerEngine` of local processes. `folder` is its own; `path` is the PATH of tasks that bring none."""
+    """A `SchedulerEngine` of local processes. `folder` is its own; `path` is the PATH of tasks that bring none.
+
+    A task may have `open_files` files open, as its soft limit; 0: as many as this process.
+    """
 
     name = "process"
     capabilities = Capabilities(isolates=False, pulls_images=False, tells_streams=False, survives_restart=True)
 
-    def __init__(self, *, folder: Path, path: str) -> None:
+    def __init__(self, *, folder: Path, path: str, open_files: int = 0) -> None:
         self._root = folder
+        self._open_files = open_files
         self._path = path
         self._watches: dict[ContainerHandle, Watch] = {}
         self._opened: _Opened | None = None
 
     async def __aenter__(self) -> Self:
-        tools, boot = await asyncio.to_thread(_prepare, self._root)
+        tools, boot = await asyncio.to_thread(_prepare, self._root, self._open_files)
         self._opened = _Opened(tools=tools, boot=boot, threads=Threads(), changes=FileChanges())
         return self
 
@@ -281,15 +285,15 @@ def create(settings: ProcessSettings) -> ProcessEngine:
     if not settings.folder:
         message = "scheduler.process.folder is empty: name the folder where the processes of tasks are kept"
         raise InvalidInput(message)
-    return ProcessEngine(folder=Path(settings.folder).absolute(), path=settings.path)
+    return ProcessEngine(folder=Path(settings.folder).absolute(), path=settings.path, open_files=settings.open_files)
 
 
-def _prepare(root: Path) -> tuple[Tools, BootId]:
+def _prepare(root: Path, open_files: int) -> tuple[Tools, BootId]:
     try:
         os.close(os.pidfd_open(os.getpid()))
         ensure_private_folder(root)
         clear_leftovers(root)
-        return Tools.found(), read_boot_id()
+        return Tools.found(open_files=open_files), read_boot_id()
     except OSError as error:
         raise EngineUnavailable(f"the process engine needs Linux 5.3 or newer, and {root}: {error}") from error
 

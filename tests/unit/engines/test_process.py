@@ -1,5 +1,6 @@
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gofer.engines.registry import EngineRegistry
 from gofer.engines.scheduler.process import ProcessEngine, create
 from tests.unit.engines.processes import (
     HERE,
+    PATH,
     attempt,
     engine_in,
     first_line,
@@ -241,3 +243,13 @@ async def test_labels_and_name_can_be_read_by_people(engine: ProcessEngine, fold
 
 def shim_of(folder: Path) -> int:
     return int((folder / "claim").read_text())
+
+
+async def test_a_task_gets_the_limit_of_open_files_that_it_is_given_not_the_servers(folder: Path) -> None:
+    """The server raises its own for many tasks; programs that close all that may be open would crawl through it."""
+    async with ProcessEngine(folder=folder, path=PATH, open_files=321) as engine:
+        spec = shell("ulimit -S -n; ulimit -H -n")
+        printed = await run(engine, spec)
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert printed.decode().split() == ["321", "unlimited" if hard < 0 else str(hard)]
