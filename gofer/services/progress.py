@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gofer.core.errors import Unreadable
-from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId
+from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, TaskRun
 from gofer.core.step import RunChanged, Step, TaskRunChanged
@@ -119,6 +119,10 @@ class RunProgress:
     async def engines(self) -> tuple[str, ...]:
         """Name every engine that a task run was ever given to."""
         return tuple(await self._database.read(lambda unit: unit.runs.engines()))
+
+    async def live_task_runs(self) -> tuple[TaskRunKey, ...]:
+        """Name every task run that an engine may hold a container of."""
+        return tuple(key for key, _ in await self._database.read(lambda unit: unit.runs.live_attempts()))
 
     async def live_attempts(self, instance: InstanceId) -> frozenset[str]:
         """Name every attempt that a live task run holds; all others of this instance are left over."""

@@ -1,7 +1,7 @@
 """At boot: remove the containers of attempts that have ended, which a crash left between their exit and their removal.
 
-Live runs need nothing here: the run scheduler finds them in the database and gives them to the executor, whose actors
-take their attempts up again.
+Live runs need nothing here but the slots that they hold: the run scheduler finds them in the database and gives them
+to the executor, whose actors take their attempts up again.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ _FIRST_LOOK: Final = timedelta(seconds=5)
 class Recovery:
     """Removes leftovers from every engine that the database names, once, as soon as that engine can be reached.
 
-    It is ready when it has looked at the server's own engine, or has found that this must wait.
+    It is ready when it has looked at the server's own engine, or has found that this must wait. Before anything, every
+    attempt that may have a container gets its slot: else what waits in line would find slots free that are not.
     """
 
     name = "recovery"
@@ -50,6 +51,8 @@ class Recovery:
         self._stop.set()
 
     async def _remove_all(self, ready: Callable[[], None]) -> None:
+        for key in await self._progress.live_task_runs():
+            self._parts.slots.take_over(key)
         others = [name for name in await self._progress.engines() if name != self._engine]
         waiting = [] if await self._first_look() else [self._engine]
         ready()

@@ -183,7 +183,9 @@ class TaskSupervisor:
         if not self._may_exist:
             return None
         found = await engine.find(self._attempt)
-        if found is not None:
+        if found is None:
+            self._parts.slots.release(self.key)  # counted since the server's start, as it might have been there
+        else:
             self._parts.slots.take_over(self.key)
         return found
 

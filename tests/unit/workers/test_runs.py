@@ -1,6 +1,8 @@
 """Whole runs through the scheduler, the executor, the actors and the supervisors."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ from gofer.core.events import TaskRunStarted
 from gofer.core.ids import TaskId
 from gofer.core.pipeline import Requirement
 from gofer.core.run import ReasonCode, RunState, TaskState
+from gofer.lifecycle import running
+from gofer.workers.recovery import Recovery
+from gofer.workers.slot_gate import SlotGate
 from tests.unit.workers.conftest import World, container, next_event, open_world
 
 
@@ -197,6 +202,44 @@ async def test_slots_bound_the_containers_of_the_server(tmp_path: Path) -> None:
             await world.cancel(key)
         await world.until_over(key)
     assert (before, after) == (1, 2)
+
+
+async def test_a_container_of_before_a_restart_has_its_slot_before_anybody_else_gets_one(tmp_path: Path) -> None:
+    """Runs are taken up side by side: what waits for a slot may ask before the run that holds it was read."""
+    async with open_world(tmp_path, max_tasks=1) as world:
+        await world.register(container("hold", hold="true"))
+        with world.bus.subscribe(TaskRunStarted) as started:
+            key = await world.start_run()
+            await next_event(started, TaskRunStarted)
+        await world.stop()
+        slots = SlotGate(1)
+        parts = replace(world.parts, slots=slots)
+        recovery = Recovery(engine="memory", progress=world.progress, parts=parts)
+
+        async with running(recovery, grace=timedelta(seconds=5)), asyncio.TaskGroup() as group:
+            other = group.create_task(slots.acquire(key.task(TaskId("other"))), name="other")
+            await asyncio.sleep(0)
+            waited = not other.done()
+            slots.release(key.task(TaskId("hold")))
+
+    assert waited
+
+
+async def test_a_task_that_waited_for_a_slot_before_a_restart_waits_for_it_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path, max_tasks=1) as world:
+        await world.register(container("one", hold="true"), container("two", hold="true"))
+        with world.bus.subscribe(TaskRunStarted) as started:
+            key = await world.start_run()
+            first = getattr(await next_event(started, TaskRunStarted), "task_run_id", "")
+            await world.stop()
+            await world.start()
+            await world.cancel_task(key, first)
+            second = getattr(await next_event(started, TaskRunStarted), "task_run_id", "")
+            await world.cancel(key)
+        await world.until_over(key)
+
+    assert {"one", "two"} == {first, second}
+    assert len(world.engine.starts) == 2
 
 
 async def test_a_running_task_is_taken_up_again_after_a_restart(world: World) -> None:
