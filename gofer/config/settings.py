@@ -145,6 +145,15 @@ class DockerSettings:
     user: str = ""
     """The user, as `uid`, `uid:gid` or a name that the image knows; empty: the image's."""
 
+    no_new_privileges: bool = True
+    """Let no program of a task gain rights that it was not started with, such as by `sudo` or `su`."""
+
+    init: bool = True
+    """Start Docker's own small init before the task's program, where the daemon has one.
+
+    Without it, a program that sets no handler for SIGTERM is not ended by it, and processes without a parent pile up.
+    """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSettings:

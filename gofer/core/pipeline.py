@@ -107,7 +107,10 @@ class PipelineConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The record of one switch of the live version from `start_version` to `end_version`."""
+    """The record of one switch of the live version from `start_version` to `end_version`.
+
+    The two are the same where no version was live before, and where the live one was deployed again.
+    """
 
     namespace: NamespaceId
     pipeline: PipelineId

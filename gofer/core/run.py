@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gofer.core.ids import AttemptId, InstanceId, NamespaceId, PipelineId, RunId, RunKey, TaskId, TaskRunKey, Version
-from gofer.core.pipeline import Requirement, Task
+from gofer.core.pipeline import Task
 
 
 class RunState(StrEnum):
@@ -211,10 +211,6 @@ class Plan:
             tasks={task.id: task for task in tasks},
             children={task: tuple(found) for task, found in children.items()},
         )
-
-    def requirement(self, child: TaskId, parent: TaskId) -> Requirement:
-        """Tell what the child asks of the parent's outcome."""
-        return self.tasks[child].depends_on[parent]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -194,7 +194,11 @@ class Pipelines:
             description=draft.description,
             image=draft.image,
             registry_auth=auth,
-            depends_on={TaskId(parent): _requirement(wanted) for parent, wanted in draft.depends_on.items()},
+            depends_on={
+                TaskId(parent): Requirement[found.name]
+                for parent, wanted in draft.depends_on.items()
+                if (found := find_requirement(wanted)) is not None  # the rules have refused any other
+            },
             variables=dict(draft.variables),
             entrypoint=draft.entrypoint,
             command=draft.command,
@@ -305,11 +309,3 @@ def _deploy(unit: Unit, key: PipelineKey, version: Version) -> Deployment:
             )
         )
     return deployment
-
-
-def _requirement(wanted: int | str) -> Requirement:
-    found = find_requirement(wanted)
-    if found is None:
-        # The rules have refused it already.
-        raise InvalidInput(f"the dependency status {wanted!r} is not known: use any, success or failure")
-    return Requirement[found.name]

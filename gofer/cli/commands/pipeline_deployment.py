@@ -81,7 +81,10 @@ async def get(
 
 
 def _versions(deployment: "proto.Deployment") -> str:
-    return f"{deployment.start_version or 'none'} to {deployment.end_version}"
+    """Tell what was live and what is; a first deployment, and one of what is live, start at their own end."""
+    if deployment.start_version in {0, deployment.end_version}:
+        return str(deployment.end_version)
+    return f"{deployment.start_version} to {deployment.end_version}"
 
 
 def _state(deployment: "proto.Deployment") -> Cell:

@@ -321,9 +321,9 @@ class _Connected:
         """Look at the daemon behind the client."""
         cores = int_of(await client.get("info"), "NCPU")
         has_init = has_init_program(await client.daemon_version())
-        if not has_init:
+        if settings.init and not has_init:
             _log.warning("this Docker has no docker-init: a program that sets no handler ignores SIGTERM")
-        return cls(client, settings, has_init=has_init, cores=max(1, cores))
+        return cls(client, settings, has_init=settings.init and has_init, cores=max(1, cores))
 
 
 def create(settings: DockerSettings) -> DockerEngine:

@@ -8,7 +8,7 @@ What a container is made with, and why:
   its return.
 * Docker's own small init is the first process, so that SIGTERM ends a program that sets no handler for it, and so that
   orphaned children are reaped. Where the daemon has none, the task's program is the first process.
-* Never privileged, never restarted, no new privileges, a limit of processes.
+* Never privileged, never restarted, and unless the settings say otherwise no new privileges and a limit of processes.
 """
 
 import hashlib
@@ -78,8 +78,9 @@ def _host_config(settings: DockerSettings, *, init: bool) -> Json:
         "LogConfig": _LOG_CONFIG,
         "RestartPolicy": {"Name": "no"},
         "Privileged": False,
-        "SecurityOpt": ["no-new-privileges"],
     }
+    if settings.no_new_privileges:
+        host["SecurityOpt"] = ["no-new-privileges"]
     if init:
         host["Init"] = True
     if settings.extra_hosts:

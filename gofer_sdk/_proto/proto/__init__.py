@@ -1078,7 +1078,7 @@ class Deployment(betterproto2.Message):
 
     start_version: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
     """
-    The version that was live before; 0 = none.
+    The version that was live before; where none was, the one that was to go live.
     """
 
     end_version: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)

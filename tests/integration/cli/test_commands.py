@@ -94,7 +94,8 @@ def test_lists_and_details_of_pipelines(gofer: Gofer, tmp_path: Path) -> None:
     assert "1 (Live)" in gofer("pipeline", "get", "listed").out
     deployments = rows(gofer("pipeline", "deployment", "list", "listed"))
     assert [row[0] for row in deployments] == ["3", "2", "1"]
-    assert deployments[0][1:3] == ["2 to 1", "Successful"]
+    assert [row[1] for row in deployments] == ["2 to 1", "1 to 2", "1"]
+    assert deployments[0][2] == "Successful"
     assert "2 to 1" in gofer("pipeline", "deployment", "get", "listed", "3").out
 
 

@@ -98,6 +98,10 @@ def test_the_defaults_are_safe_and_lose_no_output() -> None:
     }
 
 
+def test_new_privileges_may_be_allowed() -> None:
+    assert "SecurityOpt" not in host_config(DockerSettings(no_new_privileges=False))
+
+
 def test_settings_hold_for_all_containers() -> None:
     settings = DockerSettings(
         network="own",
