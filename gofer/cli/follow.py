@@ -9,6 +9,8 @@ from gofer_sdk.client import EventFilter
 from gofer_sdk.errors import FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
 
@@ -57,14 +59,15 @@ async def follow(client: "GoferClient", run: "proto.Run", *, view: View) -> "pro
 
 
 class _Follower:
-    """Pumps the log of each task that has started."""
+    """Pumps the log of each task that has started; what had ended before is told before."""
 
     def __init__(self, client: "GoferClient", run: "proto.Run", view: View) -> None:
         self._client = client
         self._run = run
         self._view = view
         self._gate = asyncio.Semaphore(_CALLS_AT_ONCE)
-        self._pumped: set[str] = set()
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def take(self, event: "proto.Event", tasks: asyncio.TaskGroup) -> None:
         """Begin what an event calls for."""
@@ -75,20 +78,25 @@ class _Follower:
             case "TASKRUN_CREATED":
                 self._view.task_waits(task)
             case "TASKRUN_STARTED":
-                self._pumped.add(task)
-                self._view.task_started(task, at=event.emitted)
-                tasks.create_task(self._pump(task), name=f"log of {task}")
-            case "TASKRUN_COMPLETED" if task not in self._pumped:
-                tasks.create_task(self._end(task), name=f"end of {task}")
+                pump = self._pump(task, at=event.emitted, before=tuple(self._closing))
+                self._pumps[task] = tasks.create_task(pump, name=f"log of {task}")
+            case "TASKRUN_COMPLETED":
+                if task not in self._pumps:
+                    end = self._end(task, before=tuple(self._closing))
+                    self._pumps[task] = tasks.create_task(end, name=f"end of {task}")
+                self._closing.add(self._pumps[task])
+                self._pumps[task].add_done_callback(self._closing.discard)
             case _:
                 pass
 
-    async def _pump(self, task: str) -> None:
+    async def _pump(self, task: str, *, at: int, before: "Collection[asyncio.Task[None]]") -> None:
+        await _all_done(before)
+        self._view.task_started(task, at=at)
         async with self._gate:
             # An old run's log may be gone; that is told with the task run and keeps nothing else from being shown.
             with suppress(NotFound, FailedPrecondition):
                 await self._show_log(task)
-        await self._end(task)
+        await self._end(task, before=())
 
     async def _show_log(self, task: str) -> None:
         place = (self._run.pipeline, self._run.id, task)
@@ -96,9 +104,15 @@ class _Follower:
             async for chunk in chunks:
                 self._view.log(task, chunk.data)
 
-    async def _end(self, task: str) -> None:
+    async def _end(self, task: str, *, before: "Collection[asyncio.Task[None]]") -> None:
+        await _all_done(before)
         async with self._gate:
             ended = await self._client.task_runs.get(
                 self._run.pipeline, self._run.id, task, namespace=self._run.namespace
             )
         self._view.task_ended(ended)
+
+
+async def _all_done(tasks: "Collection[asyncio.Task[None]]") -> None:
+    if tasks:
+        await asyncio.wait(tasks)

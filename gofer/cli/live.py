@@ -17,6 +17,7 @@ from gofer.cli.endings import LogLines, ending_of
 from gofer.cli.neutral import plain
 from gofer.cli.output import Output
 from gofer.cli.states import look_of, state_of_task_run
+from gofer.cli.tables import Style
 from gofer.cli.words import counted, span
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _OTHER_LINES: Final = 6
 """What a terminal has to have left besides the rows of tasks."""
 
 _ORDER: Final = ("Running", "Failed", "Cancelled", "Waiting", "Successful", "Skipped")
-_COLORS: Final = {"32": "green", "31": "red", "35": "magenta", "36": "cyan", "2": "dim", "1": "bold"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class LiveView:
         self._lines = LogLines()
         self._tasks: dict[str, _Task] = {}
         self._headline = "the run has ended" if is_old else "the run waits for its turn"
-        self._spinner = Spinner("line" if output.is_ascii else "dots", style="cyan")
+        self._spinner = Spinner("line" if output.is_ascii else "dots", style=rich_color(Style.BUSY))
         self._console = Console(file=output.stdout, no_color=output.no_color, highlight=False, markup=False)
         self._live = Live(
             get_renderable=self._picture,
@@ -61,6 +61,7 @@ class LiveView:
         """Show the picture for the length of the block; it is taken away afterwards, the logs stay."""
         with self._live:
             yield self
+        self._output.line()
 
     def event(self, event: "proto.Event") -> None:
         """Take note of what concerns the run as a whole."""
@@ -138,4 +139,9 @@ class LiveView:
 
 def _color(state: str) -> str:
     style = look_of(state).style
-    return _COLORS[style.value] if style else ""
+    return rich_color(style) if style else ""
+
+
+def rich_color(style: Style) -> str:
+    """Return how Rich calls a colour of ours."""
+    return f"color({style.value.rpartition(';')[2]})"

@@ -13,9 +13,11 @@ from typing import Final, Protocol, TextIO
 import typer
 
 from gofer.cli.neutral import LogFilter, plain, shown_log
-from gofer.cli.tables import Cell, Style, painted, render_fields, render_table
+from gofer.cli.tables import Cell, Style, painted, render_fields, render_table, wrapped
 from gofer.config.client_settings import OutputFormat
 
+_MARK_WIDTH: Final = 2
+"""What a mark and the space behind it take."""
 _PIPE_WIDTH: Final = 10_000
 """How wide a line may be where no terminal limits it."""
 
@@ -156,9 +158,10 @@ class Output:
             self._write(self.stderr, f"{plain(text)}\n")
 
     def warning(self, text: str) -> None:
-        """Tell what should be known."""
+        """Tell what should be known, in lines that a terminal need not break within words."""
         if self.format is not OutputFormat.SILENT:
-            self._talk(Mark.WARNING, text)
+            room = shutil.get_terminal_size().columns - _MARK_WIDTH if self.stderr.isatty() else _PIPE_WIDTH
+            self._talk(Mark.WARNING, f"\n{' ' * _MARK_WIDTH}".join(wrapped(plain(text), room)))
 
     def failure(self, text: str) -> None:
         """Tell what went wrong; several lines are allowed."""
@@ -183,7 +186,7 @@ class Output:
     def _talk(self, mark: Mark, text: str) -> None:
         sign, ascii_sign, style = mark.value
         encodable = "utf" in (self.stderr.encoding or "").lower()
-        color = self.stderr.isatty() and not self.no_color
+        color = self.stderr.isatty() and not self.no_color and os.environ.get("TERM") != "dumb"
         first, *more = (plain(line) for line in text.split("\n"))
         lines = [f"{painted(sign if encodable else ascii_sign, style, color=color)} {first}", *more]
         self._write(self.stderr, "\n".join(lines) + "\n")

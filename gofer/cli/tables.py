@@ -14,13 +14,17 @@ _CUT: Final = "…"
 
 
 class Style(Enum):
-    """What a text means, as a colour that can be read on dark and on light ground."""
+    """What a text means, as a way to write it.
 
-    GOOD = "32"
-    BAD = "31"
-    WARN = "35"
-    BUSY = "36"
-    DIM = "2"
+    The colours are of the fixed palette of 256, halfway between black and white: the first sixteen are what a terminal
+    makes of them, and there are many whose green or cyan can't be read on white.
+    """
+
+    GOOD = "38;5;28"
+    BAD = "38;5;196"
+    WARN = "38;5;164"
+    BUSY = "38;5;31"
+    DIM = "38;5;243"
     STRONG = "1"
 
 

@@ -64,6 +64,20 @@ def test_a_run_that_fails_ends_its_follower_with_1_and_is_drawn(gofer: Gofer) ->
     assert "check    the container exited with 3" in shown.out
 
 
+def test_a_follower_is_told_what_ended_before_what_began_after_it(gofer: Gofer) -> None:
+    gofer("up", str(EXAMPLES / "dag"))
+
+    lines = gofer("run", "start", "dag", "--follow").out.splitlines()
+
+    def place(start: str) -> int:
+        return next(number for number, line in enumerate(lines) if line.startswith(start))
+
+    for parent, child in (("build", "check"), ("build", "document"), ("check", "clean_up"), ("clean_up", "report")):
+        assert place(f"{parent}: ") < place(f"{child}: started"), lines
+    assert place("build    | built the thing") < place("build: successful")
+    assert place("check: failed") < place("publish: skipped") < place("report: started")
+
+
 def test_variables_of_one_run_are_given_and_shown(gofer: Gofer) -> None:
     gofer("up", str(EXAMPLES / "script"))
 

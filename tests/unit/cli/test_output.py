@@ -111,13 +111,31 @@ def test_silence_is_silence() -> None:
     assert written(out.stdout) + written(out.stderr) == b""
 
 
-@pytest.mark.parametrize(("no_color", "expected"), [(False, b"\x1b[32m"), (True, b"")])
-def test_a_terminal_gets_colours_unless_told_otherwise(no_color: bool, expected: bytes) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("no_color", "expected"), [(False, b"\x1b[38;5;28m"), (True, b"")])
+def test_a_terminal_gets_colours_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+    no_color: bool,  # noqa: FBT001
+    expected: bytes,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     out = output(terminal=True, no_color=no_color)
 
     out.success("done")
 
     assert written(out.stderr).startswith(expected + "✓".encode())
+
+
+def test_a_long_warning_is_broken_between_words_where_a_terminal_would_break_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    on_terminal, in_a_pipe = output(terminal=True, no_color=True), output()
+
+    for out in (on_terminal, in_a_pipe):
+        out.warning("the process engine is in use")
+
+    assert written(on_terminal.stderr).decode() == "! the process engine\n  is in use\n"
+    assert written(in_a_pipe.stderr).decode() == "! the process engine is in use\n"
 
 
 def test_where_only_ascii_goes_only_ascii_is_written() -> None:

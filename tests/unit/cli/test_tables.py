@@ -34,7 +34,7 @@ def test_where_one_column_is_not_enough_others_follow() -> None:
 def test_colours_take_no_room() -> None:
     lines = render_table(["ID", "State", "Reason"], ROWS, width=80, color=True)
 
-    assert lines[1] == "1    \x1b[31mFailed\x1b[0m      the container ended with 3"
+    assert lines[1] == "1    \x1b[38;5;196mFailed\x1b[0m      the container ended with 3"
     assert lines[0].startswith("\x1b[1mID\x1b[0m   ")
 
 
@@ -61,3 +61,21 @@ def test_fields_stand_below_each_other() -> None:
     rows: list[tuple[str, Cell | str]] = [("ID", "7"), ("State", Cell("Failed", Style.BAD)), ("Tasks", "")]
 
     assert render_fields(rows, width=80, color=False) == ["ID     7", "State  Failed", "Tasks"]
+
+
+@pytest.mark.parametrize("style", [style for style in Style if style is not Style.STRONG])
+@pytest.mark.parametrize("ground", [0.0, 1.0])
+def test_a_colour_can_be_read_on_black_and_on_white(style: Style, ground: float) -> None:
+    number = int(style.value.removeprefix("38;5;"))
+    levels = (0, 95, 135, 175, 215, 255)
+    cube = number - 16
+    parts = (
+        [8 + 10 * (number - 232)] * 3
+        if number >= 232
+        else [levels[cube // 36], levels[cube // 6 % 6], levels[cube % 6]]
+    )
+    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    light, dark = max(luminance, ground) + 0.05, min(luminance, ground) + 0.05
+
+    assert light / dark >= 3.9
