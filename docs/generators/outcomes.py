@@ -25,6 +25,7 @@ _EXITS: Final[Mapping[ExitStatus, str]] = {
     ExitStatus.NOT_FOUND: "something that was named does not exist",
     ExitStatus.FORBIDDEN: "no permission",
     ExitStatus.UNREACHABLE: "the server can't be reached, or did not answer in time",
+    ExitStatus.CHANGES: "`up --plan` found that something would change",
 }
 _INTERRUPTED: Final = ("130", "interrupted, by Ctrl-C for example")
 

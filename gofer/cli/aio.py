@@ -27,6 +27,7 @@ class ExitStatus(IntEnum):
     NOT_FOUND = 3
     FORBIDDEN = 4
     UNREACHABLE = 5
+    CHANGES = 10
 
 
 def command(

@@ -112,6 +112,11 @@ class Output:
         if self.is_pretty:
             self._print_lines(render_table(headers, rows, width=self.width, color=self.has_color))
 
+    def painted(self, lines: Sequence[Cell]) -> None:
+        """Print lines of data for people, each in the colour of its meaning; none is cut."""
+        if self.is_pretty and lines:
+            self._print_lines([painted(plain(line.text), line.style, color=self.has_color) for line in lines])
+
     def raw(self, data: bytes) -> None:
         """Print bytes as they are, for people and their pipes."""
         if not self.is_pretty:

@@ -22,7 +22,8 @@ _HELP = """Run containers as graphs, written as programs.
 The options below work before and after a command. Each can also be given in the environment, as GOFER_CLI_ and its name
 in capitals (GOFER_CLI_HOST; for --config it is GOFER_CLI_CONFIG_PATH), or by its name in the configuration file.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no permission, 5 server not reachable, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no permission, 5 server not reachable,
+10 `up --plan` found changes, 130 interrupted.
 """
 
 

@@ -20,14 +20,18 @@ DEFAULT_LIMIT: Final = timedelta(minutes=10)
 
 
 class ProgramFailed(Exception):
-    """A program ended badly: its exit status, its last lines on the standard error, the command to repeat it."""
+    """A program ended badly: its exit status, its last lines on the standard error, the command to repeat it.
 
-    def __init__(self, *, reason: str, command: str, last_lines: tuple[str, ...]) -> None:
+    `is_late` says that it was ended because it was not done in time.
+    """
+
+    def __init__(self, *, reason: str, command: str, last_lines: tuple[str, ...], is_late: bool = False) -> None:
         """Keep what happened."""
         super().__init__(reason)
         self.reason = reason
         self.command = command
         self.last_lines = last_lines
+        self.is_late = is_late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,7 @@ async def _run(step: _Step, *, on_line: Callable[[str], None], deadline: float |
         raise SourceFault(f"{step.arguments[0]} can't be run: {error.strerror}") from error
     except StillRunning as late:
         reason = "the program was not done in time, and was ended"
-        raise ProgramFailed(reason=reason, command=str(step), last_lines=late.last_lines) from late
+        raise ProgramFailed(reason=reason, command=str(step), last_lines=late.last_lines, is_late=True) from late
     failure = _failure_of(ended)
     if failure:
         raise ProgramFailed(reason=failure, command=str(step), last_lines=ended.last_lines)

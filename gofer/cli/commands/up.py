@@ -1,88 +1,179 @@
 """`gofer up`: register and deploy the pipeline that a folder, file or stream holds."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
 from gofer.cli.aio import ExitStatus, command
-from gofer.cli.context import cli_of
-from gofer.cli.output import Output
+from gofer.cli.context import CliContext, cli_of
 
 if TYPE_CHECKING:
-    from gofer_sdk.pipeline.program import ProgramFailed
-    from gofer_sdk.pipeline.source import MessageSource
+    from gofer.cli.plans import Plan
+    from gofer_sdk._proto import proto
+    from gofer_sdk.client import GoferClient
+
+
+Up = TypeVar("Up", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The options, which are too many for the parameters of one function."""
+
+    deploy: bool
+    plan: bool
+    force: bool
+    lang: str
+    timeout: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What was done with a pipeline, as JSON tells it: the pipeline, and which of the two happened."""
+
+    pipeline: "proto.Pipeline"
+    registered: bool
+    deployed: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as a tree for JSON."""
+        return {**self.pipeline.to_dict(), "registered": self.registered, "deployed": self.deployed}
+
+
+_PATH: Final = typer.Argument(
+    metavar="PATH",
+    help="A folder or file: a program in Python, Go or Rust, or a ready message, binary or JSON; - is the standard "
+    "input.",
+)
+_PARAMETERS: Final = {
+    "path": (str, _PATH, "."),
+    "deploy": (
+        bool,
+        typer.Option("--deploy/--no-deploy", "-d", help="Make the new version the one that runs use."),
+        True,
+    ),
+    "plan": (
+        bool,
+        typer.Option(
+            "--plan", help="Only show what would change against the live version; exit status 10 if anything."
+        ),
+        False,
+    ),
+    "force": (bool, typer.Option("--force", "-f", help="Register a new version even if nothing has changed."), False),
+    "lang": (
+        str,
+        typer.Option("--lang", metavar="python|go|rust", help="Which one, where a folder has several."),
+        "",
+    ),
+    "timeout": (
+        str,
+        typer.Option(
+            "--timeout", metavar="DURATION", help="How long the program may take, its build included; 0 is no limit."
+        ),
+        "10m",
+    ),
+}
+
+
+def _takes_parameters(function: Up) -> Up:
+    """Tell Typer of the parameters."""
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    signature = inspect.Signature(
+        [
+            context,
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+                )
+                for name, (kind, option, default) in _PARAMETERS.items()
+            ),
+        ]
+    )
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+    return function
 
 
 @command
-async def up(
-    ctx: typer.Context,
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH",
-            help="A folder or file: a program in Python, Go or Rust, or a ready message, binary or JSON; "
-            "- is the standard input.",
-        ),
-    ] = ".",
-    deploy: Annotated[
-        bool, typer.Option("--deploy/--no-deploy", "-d", help="Make the new version the one that runs use.")
-    ] = True,
-    lang: Annotated[
-        str, typer.Option("--lang", metavar="python|go|rust", help="Which one, where a folder has several.")
-    ] = "",
-) -> None:
-    """Register the pipeline that a program describes, and deploy it."""
+@_takes_parameters
+async def up(ctx: typer.Context, /, path: str, **options: bool | str) -> None:
+    """Register the pipeline that a program describes, and deploy it; what has not changed is not registered again."""
+    from gofer.cli.programs import Where, read_config
+
     cli = cli_of(ctx)
-    config_bytes = await _read(path, lang, cli.output)
-    from gofer_sdk.pipeline.message import MessageFault, decode_config
-
-    try:
-        config = decode_config(config_bytes)
-    except MessageFault as fault:
-        cli.output.failure(f"{path} gave no pipeline: {fault}")
-        raise typer.Exit(ExitStatus.FAILED) from fault
+    given = _Options(**options)  # type: ignore[arg-type]  # their types are in _PARAMETERS
+    config = await read_config(Where(path=path, language=given.lang, timeout=given.timeout), cli.output)
     async with cli.client() as client:
-        pipeline = await client.pipelines.register(config)
-        version = pipeline.config.version if pipeline.config else 0
-        cli.output.json(pipeline)
-        cli.output.success(f"registered {config.id} ({config.name}), version {version}")
-        if deploy:
-            await client.pipelines.deploy(config.id, version)
-            cli.output.success(f"deployed version {version}: new runs use it")
-    start, live = f"gofer run start {config.id} --follow", f"gofer pipeline deploy {config.id} {version}"
-    cli.output.hint(f"start a run: {start}" if deploy else f"make it the one that runs use: {live}")
+        if given.plan:
+            await _show_plan(client, config, given, cli)
+        else:
+            await _register(client, config, given, cli)
 
 
-async def _read(path: str, lang: str, output: Output) -> bytes:
-    import asyncio
+async def _register(
+    client: "GoferClient", config: "proto.UserPipelineConfig", options: _Options, cli: CliContext
+) -> None:
+    from gofer_sdk._proto import proto
 
-    from gofer_sdk.pipeline.program import ProgramFailed, run_program
-    from gofer_sdk.pipeline.source import Language, MessageSource, SourceFault, find_source
-
-    if lang and lang not in set(Language):
-        raise typer.BadParameter(f"{lang!r} is not known: use {', '.join(Language)}", param_hint="--lang")
+    if options.force:
+        pipeline, is_same = await client.pipelines.register(config), False
+    else:
+        reply = await client.pipelines.register_unless_same(config)
+        pipeline, is_same = reply.pipeline or proto.Pipeline(), reply.same
+    stored = pipeline.config or proto.PipelineConfig()
+    output = cli.output
+    if is_same:
+        output.success(f"{config.id} has not changed: version {stored.version} says the same, nothing was registered")
+    else:
+        output.success(f"registered {config.id} ({config.name}), version {stored.version}")
+    is_live = stored.state is proto.PipelineConfigPipelineConfigState.LIVE
+    deployed = False
     try:
-        source = find_source(path, language=Language(lang) if lang else None)
-        if isinstance(source, MessageSource):
-            return await asyncio.to_thread(_read_message, source)
-        return await run_program(source, on_line=output.foreign_line)
-    except SourceFault as fault:
-        output.failure(str(fault))
-        raise typer.Exit(ExitStatus.FAILED) from fault
-    except ProgramFailed as failed:
-        _tell_failure(failed, output)
-        raise typer.Exit(ExitStatus.FAILED) from failed
+        if options.deploy and not is_live:
+            await client.pipelines.deploy(config.id, stored.version)
+            deployed = True
+            output.success(f"deployed version {stored.version}: new runs use it")
+    finally:  # what was registered stays, whatever came of the deployment
+        output.json(_Outcome(pipeline=pipeline, registered=not is_same, deployed=deployed))
+    start, live = f"gofer run start {config.id} --follow", f"gofer pipeline deploy {config.id} {stored.version}"
+    output.hint(f"start a run: {start}" if is_live or deployed else f"make it the one that runs use: {live}")
 
 
-def _read_message(source: "MessageSource") -> bytes:
-    return source.file.read_bytes() if source.file else sys.stdin.buffer.read()
+async def _show_plan(
+    client: "GoferClient", config: "proto.UserPipelineConfig", options: _Options, cli: CliContext
+) -> None:
+    from gofer.cli.plans import show_plan
+
+    plan = await _plan(client, config, options)
+    show_plan(plan, cli.output)
+    if not plan.is_empty:
+        raise typer.Exit(ExitStatus.CHANGES)
 
 
-def _tell_failure(failed: "ProgramFailed", output: Output) -> None:
-    # People have seen the lines as they came.
-    lines = () if output.is_pretty else failed.last_lines
-    hints = [f"run it by hand: {failed.command}"]
-    if any("No module named 'gofer_sdk'" in line or "No module named gofer_sdk" in line for line in failed.last_lines):
-        hints.append("the project's own .venv does not have Gofer: install it there, or remove the .venv")
-    output.failure("\n".join((failed.reason, *lines, *hints)))
+async def _plan(client: "GoferClient", config: "proto.UserPipelineConfig", options: _Options) -> "Plan":
+    from gofer.cli.plans import Plan, changes_between
+    from gofer_sdk import errors
+    from gofer_sdk._proto import proto
+
+    reply = await client.pipelines.register_unless_same(config, dry_run=True)
+    wanted = (reply.pipeline or proto.Pipeline()).config or proto.PipelineConfig()
+    try:
+        live = await client.pipelines.get_config(config.id)
+    except errors.NotFound:
+        live = None
+    version = wanted.version
+    if reply.same and options.force:
+        newest = await client.pipelines.list_configs(config.id, limit=1)
+        version = max(version, *(each.version for each in newest.items)) + 1
+    registers = options.force or not reply.same
+    return Plan(
+        pipeline=config.id,
+        live=live.version if live else 0,
+        version=version,
+        registers=registers,
+        deploys=options.deploy and (registers or live is None or live.version != version),
+        changes=changes_between(live, wanted, changed_passwords=reply.changed_passwords),
+    )
