@@ -17,8 +17,9 @@ from typing import Final
 import structlog
 
 from gofer import __version__
-from gofer.api.caller import trust_this_machine
+from gofer.api.caller import Identify, LoopbackTrust, TokenCheck
 from gofer.api.composite import Composite
+from gofer.api.door import Door
 from gofer.api.gateway import Gateway
 from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.health import Health
@@ -28,6 +29,7 @@ from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.runs import RunHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
+from gofer.api.handlers.tokens import TokenHandlers
 from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
@@ -46,12 +48,14 @@ from gofer.logging import set_up_logging
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
 from gofer.services.events import Events
+from gofer.services.known_tokens import KnownTokens
 from gofer.services.namespaces import Namespaces
 from gofer.services.pipelines import Pipelines
 from gofer.services.progress import RunProgress
 from gofer.services.runs import Runs
 from gofer.services.system import System, SystemInfo
 from gofer.services.task_runs import TaskRuns
+from gofer.services.tokens import Tokens
 from gofer.sqlite import Database, GroupStep, open_database
 from gofer.storage.unit import Unit
 from gofer.systemd import ServiceManager
@@ -108,6 +112,7 @@ class _Base:
     probes: Probes
     bus: Bus[Envelope]
     database: Database[Unit]
+    known_tokens: KnownTokens
     sealer: Sealer
     instance: InstanceId
     engines: OpenedEngines
@@ -149,7 +154,8 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
     await asyncio.to_thread(ensure_private_folder, settings.task_run_logs_dir)  # else every task would find out
     sealer = await asyncio.to_thread(open_sealer, settings)
     bus: Bus[Envelope] = Bus()
-    database = await _open_storage(stack, settings, bus=bus, clock=clock, probes=probes)
+    known_tokens = KnownTokens()
+    database = await _open_storage(stack, settings, _publishing(bus, known_tokens, probes), clock=clock, probes=probes)
     stack.callback(bus.close)
     await Namespaces(database=database).ensure_default()
     await Pipelines(
@@ -165,6 +171,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         probes=probes,
         bus=bus,
         database=database,
+        known_tokens=known_tokens,
         sealer=sealer,
         instance=await database.read(lambda unit: unit.meta.instance_id()),
         engines=engines,
@@ -174,15 +181,26 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
     )
 
 
-async def _open_storage(
-    stack: AsyncExitStack, settings: Settings, *, bus: Bus[Envelope], clock: Clock, probes: Probes
-) -> Database[Unit]:
+def _publishing(bus: Bus[Envelope], known: KnownTokens, probes: Probes) -> Callable[[Sequence[Unit]], None]:
     def publish(units: Sequence[Unit]) -> None:
+        # First, so that nobody who hears of the change is let in by what it revoked.
+        known.revoked([token for unit in units for token in unit.tokens.revoked])
         envelopes = [envelope for unit in units for envelope in unit.recorded]
         for envelope in envelopes:
             probes.committed(envelope)
         bus.publish(envelopes)
 
+    return publish
+
+
+async def _open_storage(
+    stack: AsyncExitStack,
+    settings: Settings,
+    publish: Callable[[Sequence[Unit]], None],
+    *,
+    clock: Clock,
+    probes: Probes,
+) -> Database[Unit]:
     return await stack.enter_async_context(
         open_database(
             settings.server.storage_path,
@@ -272,10 +290,11 @@ async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
     gateway = Gateway(
         _api(base),
         Health(),
-        identify=trust_this_machine,
+        door=Door(identify=_identify(base)),
         max_message_bytes=settings.max_message_bytes,
         clock=base.clock,
     )
+    base.known_tokens.on_revoked(gateway.end_calls_of)
     grace = _share(settings, 5)
     server = ApiServer(
         gateway,
@@ -285,6 +304,11 @@ async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
     )
     await stack.enter_async_context(running(server, grace=grace + DRAIN_MARGIN))
     return server
+
+
+def _identify(base: _Base) -> Identify:
+    check = TokenCheck(database=base.database, known=base.known_tokens, clock=base.clock)
+    return LoopbackTrust(others=check) if base.settings.development.bypass_auth else check
 
 
 def _api(base: _Base) -> Composite:
@@ -300,6 +324,7 @@ def _api(base: _Base) -> Composite:
         RunHandlers(runs=runs, results_limit=limit),
         SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes)),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
+        TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )
 
 

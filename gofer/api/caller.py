@@ -1,16 +1,22 @@
 """Who calls. Handlers get the message only, so the caller travels beside it, from the gateway to the service."""
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from gofer.clock import Clock
 from gofer.core.access import Caller
 from gofer.core.errors import Unauthenticated
+from gofer.services.known_tokens import KnownTokens
+from gofer.sqlite import Database
+from gofer.storage.unit import Unit
 
 _caller: Final[ContextVar[Caller]] = ContextVar("caller")
+_BEARER: Final = re.compile(r"(?i:bearer) ([\x21-\x7e]{1,512})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +26,16 @@ class Call:
     path: str
     request_id: str
     peer: str | None  # the client's IP address; None where there is no network between
-    authorization: str = field(default="", repr=False)  # the metadata value, empty where there is none
+    accepted_on: str | None = None  # this machine's IP address that the connection came to; None as above
+    authorization: tuple[str, ...] = field(default=(), repr=False)  # every such metadata value, as it was sent
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the connection was accepted on the loopback interface, from this machine."""
+        return all(
+            address is not None and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+            for address in (self.peer, self.accepted_on)
+        )
 
 
 Identify: TypeAlias = Callable[[Call], Awaitable[Caller]]
@@ -42,8 +57,50 @@ def current_caller() -> Caller:
     return _caller.get()
 
 
-async def trust_this_machine(call: Call) -> Caller:
-    """Let everybody in who calls from this machine, whatever token came along: for dev mode's loopback listener."""
-    if call.peer is not None and not ipaddress.ip_address(call.peer.partition("%")[0]).is_loopback:
-        raise Unauthenticated("without authentication, calls are taken from this machine only")
-    return Caller(name="dev mode", is_admin=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCheck:
+    """Finds the caller of a call by the token that came with it. It is an `Identify`."""
+
+    database: Database[Unit]
+    known: KnownTokens
+    clock: Clock
+
+    async def __call__(self, call: Call) -> Caller:
+        """Give whose token it is.
+
+        Raises `Unauthenticated`, telling what is wrong: no token, a malformed header, an unknown, expired or disabled
+        token.
+        """
+        token = await self.known.find(self.database, token_text(call))
+        if token is None:
+            raise Unauthenticated("your token is not known to this server: it never was, or it was deleted")
+        refused = token.why_refused(self.clock.now())
+        if refused is not None:
+            raise Unauthenticated(refused)
+        return token.caller(is_local=call.is_local)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopbackTrust:
+    """For dev mode: lets calls on the loopback interface in, whatever token came along. It is an `Identify`."""
+
+    others: Identify
+
+    async def __call__(self, call: Call) -> Caller:
+        """Give the caller; `others` decides on calls from elsewhere."""
+        if call.is_local:
+            return Caller(name="dev mode", is_admin=True, is_local=True)
+        return await self.others(call)
+
+
+def token_text(call: Call) -> str:
+    """Give the token that came with a call. Raises `Unauthenticated` for none, for several, and for another scheme."""
+    if all(value.strip().lower() in {"", "bearer"} for value in call.authorization):
+        raise Unauthenticated(
+            "a token is missing: send it as metadata `authorization: Bearer TOKEN`; "
+            "the command line takes it from GOFER_CLI_TOKEN or its configuration file"
+        )
+    found = _BEARER.fullmatch(call.authorization[0])
+    if found is None or len(call.authorization) > 1:
+        raise Unauthenticated("the authorization is malformed: it must be `Bearer`, one space, and the token, once")
+    return found[1]

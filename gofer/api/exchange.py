@@ -1,7 +1,7 @@
 """The messages of one call: requests in, of a limited size; replies out, the large ones coded off the loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -39,10 +39,18 @@ class Exchange:
     """One call's messages, over grpclib's stream. A client that neither sends nor takes what is due is let go."""
 
     def __init__(
-        self, stream: Stream[object, object], rpc: Rpc, *, max_message_bytes: int, patience: timedelta
+        self,
+        stream: Stream[object, object],
+        rpc: Rpc,
+        *,
+        check: Callable[[object], None],
+        max_message_bytes: int,
+        patience: timedelta,
     ) -> None:
+        """Hand each request to `check`, which raises for one that the method must not see."""
         self._stream = stream
         self._rpc = rpc
+        self._check = check
         self._max_message_bytes = max_message_bytes
         self._patience = patience
         self._scope = asyncio.timeout(None)  # runs while the client is waited for
@@ -69,7 +77,10 @@ class Exchange:
             self._client_is_due()
             await self._reply_to(await self._only_request())
             return
-        async with aclosing(self._requests()) as requests:
+        # The first one is looked at before the method is called: it says what the call is about.
+        self._client_is_due()
+        first = await self._receive()
+        async with aclosing(self._requests(first)) as requests:
             await self._reply_to(requests)
 
     async def _reply_to(self, request: object) -> None:
@@ -83,10 +94,11 @@ class Exchange:
                 await self._send(reply)
                 self._server_is_due()
 
-    async def _requests(self) -> AsyncGenerator[betterproto2.Message, None]:
-        while (request := await self._receive()) is not None:
+    async def _requests(self, request: betterproto2.Message | None) -> AsyncGenerator[betterproto2.Message, None]:
+        while request is not None:
             self._server_is_due()
             yield request
+            request = await self._receive()
 
     def _client_is_due(self) -> None:
         self._scope.reschedule(asyncio.get_running_loop().time() + self._patience.total_seconds())
@@ -124,11 +136,13 @@ class Exchange:
                     size_bytes=frame.size_bytes,
                     limit_bytes=self._max_message_bytes,
                 )
-            return await self._decoded(await frame.body(going_on=self._client_is_due))
+            request = await self._decoded(await frame.body(going_on=self._client_is_due))
         except CutShort:
             raise InvalidInput("the request ends in the middle of a message") from None
         except MalformedMessage as error:
             raise InvalidInput(str(error)) from error
+        self._check(request)
+        return request
 
     async def _decoded(self, data: bytes) -> betterproto2.Message:
         if len(data) > OFF_LOOP_BYTES:

@@ -3,23 +3,26 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final, Protocol
 
 import structlog
-from grpclib.const import Handler, Status
+from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from grpclib.server import Stream
 
-from gofer.api.caller import Call, Identify, calling
+from gofer.api.caller import Call, calling
 from gofer.api.composite import Rpc
+from gofer.api.door import Door
 from gofer.api.exchange import Exchange
-from gofer.api.grpclib_inside import CLIENT_HAS_GONE, PATIENCE
+from gofer.api.grpclib_inside import CLIENT_HAS_GONE, PATIENCE, accepted_on
 from gofer.api.status import grpc_error
 from gofer.clock import Clock
-from gofer.core.errors import ErrorCode, GoferError, ShuttingDown
+from gofer.core.access import Caller, TokenId
+from gofer.core.errors import ErrorCode, GoferError, ShuttingDown, Unauthenticated
 
 _log = structlog.get_logger(__name__)
 
@@ -43,26 +46,47 @@ class Serving(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class _OpenCall:
+    """A call that is being answered. `over` says why it has to end, or why its next request is refused."""
+
+    rpc: Rpc
+    scope: asyncio.Timeout
+    caller: Caller | None = None
+    over: GoferError | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        return self.rpc.cardinality is not Cardinality.UNARY_UNARY
+
+    def cut(self, why: GoferError) -> None:
+        """End it now."""
+        if not self.scope.expired():
+            self.over = why
+            self.scope.reschedule(asyncio.get_running_loop().time())
+
+
 class Gateway:
     """A servable for grpclib that answers all calls of some services. One may stand behind several listeners."""
 
     def __init__(
         self,
         *services: Serving,
-        identify: Identify,
+        door: Door,
         max_message_bytes: int,
         clock: Clock,
         make_request_id: Callable[[], str] = make_random_id,
         patience: timedelta = PATIENCE,
     ) -> None:
-        """Let a client go that makes the server wait for `patience`."""
-        self._rpcs = tuple(rpc for service in services for rpc in service.rpcs)
-        self._identify = identify
+        """Let a client go that makes the server wait for `patience`. Raises `TypeError` for a call without a rule."""
+        self.rpcs = tuple(rpc for service in services for rpc in service.rpcs)
+        door.check_complete(self.rpcs)
+        self._door = door
         self._max_message_bytes = max_message_bytes
         self._clock = clock
         self._make_request_id = make_request_id
         self.patience = patience
-        self._calls: dict[asyncio.Timeout, Rpc] = {}
+        self._calls: set[_OpenCall] = set()
         self._idle = asyncio.Event()
         self._draining = False
 
@@ -70,7 +94,7 @@ class Gateway:
         """Give grpclib the handler of each path."""
         return {
             rpc.path: Handler(partial(self._handle, rpc), rpc.cardinality, rpc.request_type, rpc.reply_type)
-            for rpc in self._rpcs
+            for rpc in self.rpcs
         }
 
     async def drain(self, *, grace: timedelta) -> None:
@@ -79,16 +103,23 @@ class Gateway:
         What is refused, ended or left over at the end of the grace hears UNAVAILABLE.
         """
         self._draining = True
-        self._cut([scope for scope, rpc in self._calls.items() if rpc.cardinality.server_streaming])
+        self._cut(call for call in self._calls if call.rpc.cardinality.server_streaming)
         if not await self._wait_idle(grace):
-            self._cut(list(self._calls))
+            self._cut(self._calls)
             await self._wait_idle(LAST_WORDS)
 
-    def _cut(self, scopes: list[asyncio.Timeout]) -> None:
-        now = asyncio.get_running_loop().time()
-        for scope in scopes:
-            if not scope.expired():
-                scope.reschedule(now)
+    def end_calls_of(self, tokens: Collection[TokenId]) -> None:
+        """End the streams of those tokens, and refuse their calls whose request has not come yet."""
+        over = Unauthenticated("your token was deleted or disabled meanwhile")
+        for call in tuple(self._calls):
+            if call.caller is not None and call.caller.token in tokens:
+                call.over = over
+                if call.is_stream:
+                    call.cut(over)
+
+    def _cut(self, calls: Iterable[_OpenCall]) -> None:
+        for call in tuple(calls):
+            call.cut(_going_away())
 
     async def _wait_idle(self, grace: timedelta) -> bool:
         try:
@@ -119,38 +150,56 @@ class Gateway:
 
     async def _serve(self, rpc: Rpc, stream: Stream[object, object], call: Call) -> None:
         if self._draining:
-            raise ShuttingDown("the server is stopping: try again later")
-        scope = asyncio.timeout(None)
+            raise _going_away()
+        open_call = _OpenCall(rpc=rpc, scope=asyncio.timeout(None))
         try:
-            async with scope:
-                await self._admit(scope, rpc, stream, call)
+            async with open_call.scope:
+                await self._admit(open_call, stream, call)
         except TimeoutError:
-            if scope.expired():
-                raise ShuttingDown("the server is stopping: try again later") from None
+            if open_call.scope.expired():
+                raise (open_call.over or _expired()) from None
             raise
 
-    async def _admit(self, scope: asyncio.Timeout, rpc: Rpc, stream: Stream[object, object], call: Call) -> None:
-        self._calls[scope] = rpc
+    async def _admit(self, open_call: _OpenCall, stream: Stream[object, object], call: Call) -> None:
+        self._calls.add(open_call)
+        rpc = open_call.rpc
         try:
-            caller = await self._identify(call)
+            caller = await self._door.admit(rpc, call)
+            # Nothing is awaited between what the door has found out and this, so that no revocation is missed.
+            open_call.caller = caller
+            self._end_with_token(open_call, caller)
             structlog.contextvars.bind_contextvars(caller=caller.name)
+
+            def check(request: object) -> None:
+                if open_call.over is not None:
+                    raise open_call.over
+                self._door.check_request(rpc, caller, request)
+
             with calling(caller):
-                exchange = Exchange(stream, rpc, max_message_bytes=self._max_message_bytes, patience=self.patience)
+                exchange = Exchange(
+                    stream, rpc, check=check, max_message_bytes=self._max_message_bytes, patience=self.patience
+                )
                 await exchange.answer()
         finally:
-            del self._calls[scope]
+            self._calls.discard(open_call)
             if not self._calls:
                 self._idle.set()
 
+    def _end_with_token(self, open_call: _OpenCall, caller: Caller) -> None:
+        if open_call.is_stream and caller.expires_at is not None and open_call.over is None:
+            left = caller.expires_at - self._clock.now()
+            open_call.scope.reschedule(asyncio.get_running_loop().time() + left.total_seconds())
+
     def _call(self, rpc: Rpc, stream: Stream[object, object]) -> Call:
-        metadata: Mapping[str, str | bytes] = stream.metadata or {}
-        wanted = str(metadata.get("x-request-id", ""))
+        metadata = stream.metadata
+        wanted = "" if metadata is None else str(metadata.get("x-request-id", ""))
         address = stream.peer.addr()
         return Call(
             path=rpc.path,
             request_id=wanted if _REQUEST_ID.fullmatch(wanted) else self._make_request_id(),
             peer=str(address[0]) if address else None,
-            authorization=str(metadata.get("authorization", "")),
+            accepted_on=accepted_on(stream),
+            authorization=() if metadata is None else tuple(map(str, metadata.getall("authorization", ()))),
         )
 
     def _tell(self, call: Call, status: Status, began: timedelta, *, error: Exception | None = None) -> None:
@@ -166,6 +215,14 @@ class Gateway:
             _log.info("call", **facts, error=error.message[:_LOGGED_CHARACTERS])
         else:
             _log.info("call", **facts)
+
+
+def _going_away() -> ShuttingDown:
+    return ShuttingDown("the server is stopping: try again later")
+
+
+def _expired() -> Unauthenticated:
+    return Unauthenticated("your token has expired meanwhile")
 
 
 def _answer(error: Exception, call: Call) -> GRPCError:

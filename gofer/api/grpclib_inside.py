@@ -93,6 +93,12 @@ async def send_buffer(
     stream._send_message_done = True  # noqa: SLF001
 
 
+def accepted_on(stream: Stream[object, object]) -> str | None:
+    """Give this machine's IP address that the connection of a call came to; None where there is no network between."""
+    address = stream.peer._transport.get_extra_info("sockname")  # noqa: SLF001
+    return str(address[0]) if isinstance(address, tuple) else None
+
+
 class TolerantHandler(Handler):
     """Starts the calls of a connection, also those whose headers grpclib would fail over."""
 

@@ -30,7 +30,7 @@ class ApiServer:
     name: Final = "api server"
 
     def __init__(self, gateway: Gateway, *, address: Address, tls: ssl.SSLContext, drain_grace: timedelta) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._address = address
         self._tls = tls
         self._drain_grace = drain_grace
@@ -55,7 +55,7 @@ class ApiServer:
             _log.info("listening", address=str(self.address))
             ready()
             await self._stop.wait()
-            await self._gateway.drain(grace=self._drain_grace)
+            await self.gateway.drain(grace=self._drain_grace)
         finally:
             async with asyncio.TaskGroup() as group:
                 for number, server in enumerate(servers):
@@ -66,7 +66,7 @@ class ApiServer:
         self._port = listeners[0].getsockname()[1]
         try:
             while listeners:
-                server = TrackingServer([self._gateway], codec=WireCodec(), patience=self._gateway.patience)
+                server = TrackingServer([self.gateway], codec=WireCodec(), patience=self.gateway.patience)
                 await server.start(sock=listeners[0], ssl=self._tls)
                 servers.append(server)
                 del listeners[0]  # it is the server's now

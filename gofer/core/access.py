@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType, Self
 
-from gofer.core.errors import InvalidInput
-from gofer.core.ids import DEFAULT_NAMESPACE, NamespaceId, PipelineKey, TaskRunKey
+from gofer.core.errors import InvalidInput, PermissionDenied
+from gofer.core.events import Event
+from gofer.core.ids import DEFAULT_NAMESPACE, NamespaceId, PipelineId, PipelineKey, TaskRunKey
 from gofer_sdk.rules.text import list_faults, quoted
 
 TokenId = NewType("TokenId", str)
@@ -142,6 +143,18 @@ class Caller:
         named = [NamespaceId(pattern.text) for pattern in self.namespaces if pattern.is_exact]
         return next((each for each in named if each != DEFAULT_NAMESPACE), DEFAULT_NAMESPACE)
 
+    @property
+    def only_namespace(self) -> NamespaceId | None:
+        """The one namespace that is open to the caller; None where there may be more, or none."""
+        if self.is_admin or len(self.namespaces) != 1 or not self.namespaces[0].is_exact:
+            return None
+        return NamespaceId(self.namespaces[0].text)
+
+    @property
+    def only_pipeline(self) -> PipelineId | None:
+        """The one pipeline that is open to the caller; None where all of its namespaces are."""
+        return None if self.pipeline is None else self.pipeline.pipeline
+
     def allows(self, namespace: NamespaceId) -> bool:
         """Tell whether the namespace is open to the caller; with `pipeline`, what of it, is `allows_pipeline`'s."""
         return self.is_admin or any(pattern.matches(namespace) for pattern in self.namespaces)
@@ -149,6 +162,32 @@ class Caller:
     def allows_pipeline(self, key: PipelineKey) -> bool:
         """Tell whether the pipeline and all that belongs to it is open to the caller."""
         return self.allows(key.namespace) and (self.pipeline is None or self.pipeline == key)
+
+    def sees(self, event: Event) -> bool:
+        """Tell whether the event is about something that is open to the caller; all else is for admins."""
+        if self.is_admin:
+            return True
+        details = event.details()
+        namespace, pipeline = details.get("namespace_id"), details.get("pipeline_id")
+        if namespace is None or not self.allows(NamespaceId(str(namespace))):
+            return False
+        return self.pipeline is None or pipeline == self.pipeline.pipeline
+
+    def require(self, namespace: NamespaceId) -> None:
+        """Raise `PermissionDenied` where the namespace is closed to the caller."""
+        if not self.allows(namespace):
+            raise PermissionDenied(f"your token does not open the namespace {quoted(namespace)}", namespace=namespace)
+
+    def require_pipeline(self, key: PipelineKey) -> None:
+        """Raise `PermissionDenied` where the pipeline is closed to the caller."""
+        self.require(key.namespace)
+        if not self.allows_pipeline(key):
+            raise PermissionDenied(f"your token does not open the pipeline {quoted(str(key))}", namespace=key.namespace)
+
+    def require_admin(self) -> None:
+        """Raise `PermissionDenied` where the caller is no admin."""
+        if not self.is_admin:
+            raise PermissionDenied("this needs a management token")
 
     def covers(self, pattern: NamespacePattern) -> bool:
         """Tell whether everything that the pattern opens is open to the caller too."""

@@ -13,7 +13,7 @@ from gofer.core.errors import InvalidInput, ShuttingDown
 from gofer.core.events import EVENT_CLASSES, Envelope
 from gofer.core.ids import EventId, NamespaceId, PipelineId, RunId
 from gofer.sqlite import Database
-from gofer.storage.journal import EventFilter
+from gofer.storage.journal import EventFilter, no_event
 from gofer.storage.unit import Unit
 
 REPLAY_PAGE: Final = 500
@@ -45,23 +45,29 @@ class Events:
         self._bus = bus
         self._replay_page = replay_page
 
-    async def get(self, caller: Caller, event: int) -> Envelope:  # noqa: ARG002 - until there are tokens
-        """Give one event. Raises `NotFound`."""
+    async def get(self, caller: Caller, event: int) -> Envelope:
+        """Give one event. Raises `NotFound`, also where it is about something that is closed to the caller."""
         if event <= 0:
             raise InvalidInput("the event's id is missing: events count from 1")
-        return await self._database.read(lambda unit: unit.journal.get(EventId(event)))
+        found = await self._database.read(lambda unit: unit.journal.get(EventId(event)))
+        if not caller.sees(found.event):
+            raise no_event(EventId(event))
+        return found
 
-    async def stream(self, caller: Caller, query: EventQuery) -> AsyncGenerator[Envelope, None]:  # noqa: ARG002 - as above
+    async def stream(self, caller: Caller, query: EventQuery) -> AsyncGenerator[Envelope, None]:
         """Give what is stored, then, where it is followed, what happens; each event once, in the order of its id.
 
         A follower that is slower than the events is caught up from the journal. It ends by `ShuttingDown`, and by
-        leaving; close the iterator then. Raises `InvalidInput` before the first event.
+        leaving; close the iterator then. What the caller may not see is left out. Raises `InvalidInput` and
+        `PermissionDenied` before the first event.
         """
-        wanted = _checked(query)
+        wanted = _checked(query, caller)
         left = query.limit or -1
         found = self._followed(query, wanted) if query.follow and not query.reverse else self._stored(query, wanted)
         async with aclosing(found):
             async for envelope in found:
+                if not caller.sees(envelope.event):
+                    continue
                 yield envelope
                 left -= 1
                 if left == 0:
@@ -143,7 +149,7 @@ class _Follower:
             raise ShuttingDown("the server is going away; go on after the last event that you have") from None
 
 
-def _checked(query: EventQuery) -> EventFilter:
+def _checked(query: EventQuery, caller: Caller) -> EventFilter:
     faults = [
         f"{name} {value} is negative: use 0 or more"
         for name, value in (("after_id", query.after_id), ("limit", query.limit), ("run_id", query.run))
@@ -159,9 +165,11 @@ def _checked(query: EventQuery) -> EventFilter:
         faults.append("run_id is given without pipeline_id: name the run's pipeline too")
     if faults:
         raise InvalidInput("; ".join(faults), faults=tuple(faults))
+    if query.namespace:
+        caller.require(NamespaceId(query.namespace))
     return EventFilter(
         kinds=query.kinds,
-        namespace=NamespaceId(query.namespace) if query.namespace else None,
+        namespace=NamespaceId(query.namespace) if query.namespace else caller.only_namespace,
         pipeline=PipelineId(query.pipeline) if query.pipeline else None,
         run=RunId(query.run) if query.run else None,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from gofer.core.access import Caller
-from gofer.core.errors import AlreadyExists, InvalidInput, PermissionDenied
+from gofer.core.errors import AlreadyExists, InvalidInput
 from gofer.core.events import NamespaceCreated
 from gofer.core.ids import DEFAULT_NAMESPACE, NamespaceId
 from gofer.core.pipeline import Namespace
@@ -25,15 +25,14 @@ class NamespaceDraft:
 
 
 def resolve_namespace(unit: Unit, caller: Caller, namespace: str) -> NamespaceId:
-    """Give the namespace that a request is about: the one that it names, else the default one.
+    """Give the namespace that a request is about: the one that it names, else the caller's own.
 
     Raises `PermissionDenied` where it is closed to the caller, and `NotFound` for one that does not exist.
     """
-    wanted = NamespaceId(namespace) if namespace else DEFAULT_NAMESPACE
+    wanted = NamespaceId(namespace) if namespace else caller.home
     # Asked first: what is closed to a caller does not tell them whether it exists.
-    if not caller.allows(wanted):
-        raise PermissionDenied(f"your token does not open the namespace {wanted!r}", namespace=wanted)
-    if namespace:
+    caller.require(wanted)
+    if namespace or wanted != DEFAULT_NAMESPACE:
         unit.namespaces.get(wanted)
     return wanted
 
@@ -44,17 +43,19 @@ class Namespaces:
     def __init__(self, *, database: Database[Unit]) -> None:
         self._database = database
 
-    async def list(self, caller: Caller, page: Page) -> Listed[Namespace]:  # noqa: ARG002 - every caller may
-        """Give the namespaces by id, ascending."""
-        return await self._database.read(lambda unit: unit.namespaces.list(page))
+    async def list(self, caller: Caller, page: Page) -> Listed[Namespace]:
+        """Give the namespaces that are open to the caller by id, ascending."""
+        return await self._database.read(lambda unit: unit.namespaces.list(page, is_open=caller.allows))
 
-    async def get(self, caller: Caller, namespace: str) -> Namespace:  # noqa: ARG002 - every caller may
-        """Give one namespace."""
+    async def get(self, caller: Caller, namespace: str) -> Namespace:
+        """Give one namespace. Raises `PermissionDenied`."""
         wanted = _named(namespace)
+        caller.require(wanted)
         return await self._database.read(lambda unit: unit.namespaces.get(wanted))
 
-    async def create(self, caller: Caller, draft: NamespaceDraft) -> Namespace:  # noqa: ARG002 - until there are tokens
-        """Store a new namespace. Raises `InvalidInput` with every fault, and `AlreadyExists`."""
+    async def create(self, caller: Caller, draft: NamespaceDraft) -> Namespace:
+        """Store a new namespace. Raises `PermissionDenied`, `InvalidInput` with every fault, and `AlreadyExists`."""
+        caller.require_admin()
         faults = [fault_of_id(draft.id, "namespace id"), *_text_faults(draft)]
         if not draft.name:
             faults.append("the namespace's name is missing: give it one, for people")
@@ -71,8 +72,12 @@ class Namespaces:
 
         return await self._database.write(write)
 
-    async def update(self, caller: Caller, draft: NamespaceDraft) -> None:  # noqa: ARG002 - until there are tokens
-        """Store another name and description; what is empty becomes empty. Raises `InvalidInput`."""
+    async def update(self, caller: Caller, draft: NamespaceDraft) -> None:
+        """Store another name and description; what is empty becomes empty.
+
+        Raises `PermissionDenied` and `InvalidInput`.
+        """
+        caller.require_admin()
         wanted = _named(draft.id)
         _refuse(_text_faults(draft))
 

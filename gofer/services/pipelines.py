@@ -106,7 +106,7 @@ class Pipelines:
         """Give those of a namespace's pipelines that are open to the caller by id, descending."""
         return await self._database.read(
             lambda unit: unit.pipelines.list(
-                resolve_namespace(unit, caller, namespace), page, only=caller.pipeline and caller.pipeline.pipeline
+                resolve_namespace(unit, caller, namespace), page, only=caller.only_pipeline
             )
         )
 

@@ -182,12 +182,17 @@ def _startable(unit: Unit, key: PipelineKey) -> PipelineConfig:
 
 
 def pipeline_key(unit: Unit, caller: Caller, target: Target) -> PipelineKey:
-    """Find out which pipeline is meant; it need not exist. Raises `InvalidInput`, and `NotFound` for the namespace."""
+    """Find out which pipeline is meant; it need not exist.
+
+    Raises `InvalidInput`, `PermissionDenied`, and `NotFound` for the namespace.
+    """
     if not target.pipeline:
         message = "pipeline_id is missing: name the pipeline"
         raise InvalidInput(message)
     namespace = resolve_namespace(unit, caller, target.namespace)
-    return PipelineKey(namespace=namespace, pipeline=PipelineId(target.pipeline))
+    key = PipelineKey(namespace=namespace, pipeline=PipelineId(target.pipeline))
+    caller.require_pipeline(key)
+    return key
 
 
 def run_key(unit: Unit, caller: Caller, target: Target) -> RunKey:

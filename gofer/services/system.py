@@ -27,6 +27,6 @@ class System:
         self._info = info
         self._notes = notes
 
-    async def get_info(self, caller: Caller) -> SystemInfo:  # noqa: ARG002 - every caller may ask
-        """Give the server's version, kind and notes."""
-        return replace(self._info, notes=(*self._info.notes, *self._notes()))
+    async def get_info(self, caller: Caller) -> SystemInfo:
+        """Give the server's version, kind and notes. Everybody may ask; what names runs is told to admins only."""
+        return replace(self._info, notes=(*self._info.notes, *self._notes())) if caller.is_admin else self._info

@@ -60,10 +60,7 @@ class JournalRepository:
         """Give the event. Raises `NotFound`."""
         row = self._connection.execute(_FIND, (event,)).fetchone()
         if row is None:
-            raise NotFound(
-                f"there is no event {event}; it never was, or it was pruned: `gofer event list` shows those that exist",
-                event=event,
-            )
+            raise no_event(event)
         return envelope_of(row)
 
     def list(
@@ -96,6 +93,14 @@ class JournalRepository:
     def prune(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` of the oldest events from before that time, and say how many."""
         return self._connection.execute(_PRUNE, (to_ms(before), limit)).rowcount
+
+
+def no_event(event: EventId) -> NotFound:
+    """Make the error for an event that is not there."""
+    return NotFound(
+        f"there is no event {event}; it never was, or it was pruned: `gofer event list` shows those that exist",
+        event=event,
+    )
 
 
 def _conditions(wanted: EventFilter) -> Iterator[tuple[str, list[str | int]]]:

@@ -1,5 +1,7 @@
 """Namespaces in the database."""
 
+from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from gofer.core.errors import NotFound
@@ -11,7 +13,7 @@ from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import namespace_of
 
 _FIND: Final = "SELECT * FROM namespaces WHERE id = ?"
-_LIST: Final = "SELECT * FROM namespaces WHERE id > :after ORDER BY id LIMIT :limit OFFSET :offset"
+_LIST: Final = "SELECT * FROM namespaces WHERE id > ? ORDER BY id"
 _INSERT: Final = """
     INSERT INTO namespaces (id, name, description, created_at, modified_at) VALUES (?, ?, ?, ?, ?)
 """
@@ -36,12 +38,14 @@ class NamespaceRepository:
             raise _not_found(namespace)
         return found
 
-    def list(self, page: Page) -> Listed[Namespace]:
-        """Give the namespaces by id, ascending."""
+    def list(self, page: Page, *, is_open: Callable[[NamespaceId], bool] = lambda _: True) -> Listed[Namespace]:
+        """Give the namespaces by id, ascending; only those that `is_open` says yes to, and no others count."""
         (after,) = page.after((str,)) or ("",)
-        found = self._connection.execute(_LIST, {"after": after, "limit": page.size + 1, "offset": page.skip})
-        rows, more = within_bytes(found, "name", "description")
-        return cut([namespace_of(row) for row in rows], page, lambda last: (last.id,), more=more)
+        rows = self._connection.execute(_LIST, (after,))
+        found = islice((row for row in rows if is_open(row["id"])), page.skip, page.skip + page.size + 1)
+        kept, more = within_bytes(found, "name", "description")
+        rows.close()
+        return cut([namespace_of(row) for row in kept], page, lambda last: (last.id,), more=more)
 
     def insert(self, namespace: Namespace) -> None:
         """Store a new namespace. Raises `AlreadyExists`."""

@@ -14,7 +14,8 @@ from gofer.storage.rows import config_of, pipeline_of, tasks_to_json
 
 _FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
 _LIST: Final = """
-    SELECT * FROM pipelines WHERE namespace = :namespace AND (:before IS NULL OR id < :before)
+    SELECT * FROM pipelines
+    WHERE namespace = :namespace AND (:before IS NULL OR id < :before) AND (:only IS NULL OR id = :only)
     ORDER BY id DESC LIMIT :limit OFFSET :offset
 """
 _INSERT: Final = "INSERT INTO pipelines (namespace, id, state, created_at, modified_at) VALUES (?, ?, ?, ?, ?)"
@@ -80,11 +81,18 @@ class PipelineRepository(DeploymentRepository):
             raise _not_found(key)
         return found
 
-    def list(self, namespace: NamespaceId, page: Page) -> Listed[Pipeline]:
-        """Give a namespace's pipelines by id, descending."""
+    def list(self, namespace: NamespaceId, page: Page, *, only: PipelineId | None = None) -> Listed[Pipeline]:
+        """Give a namespace's pipelines by id, descending; with `only` that one, if it is there."""
         (before,) = page.after((str,)) or (None,)
         rows = self._connection.execute(
-            _LIST, {"namespace": namespace, "before": before, "limit": page.size + 1, "offset": page.skip}
+            _LIST,
+            {
+                "namespace": namespace,
+                "before": before,
+                "only": only,
+                "limit": page.size + 1,
+                "offset": page.skip,
+            },
         )
         return cut([pipeline_of(row) for row in rows], page, lambda last: (last.id,))
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from grpclib.client import Channel
 
-from gofer.api.caller import Identify, trust_this_machine
+from gofer.api.caller import Call, Identify, LoopbackTrust
+from gofer.api.door import Door
 from gofer.api.gateway import Gateway
 from gofer.api.grpclib_inside import PATIENCE
 from gofer.api.handlers.health import Health
 from gofer.api.server import ApiServer
 from gofer.clock import SystemClock
 from gofer.config.address import Address
+from gofer.core.access import Caller
+from gofer.core.errors import Unauthenticated
 from gofer.lifecycle import running
 from gofer.tls import make_certificate
 from gofer_sdk._proto import proto
@@ -25,6 +28,13 @@ from tests.fakes.handlers import Scripted, compose
 GRACE = timedelta(seconds=10)
 FREE_PORT = Address(host="localhost", port=0)
 MAX_MESSAGE_BYTES = 3 * 1024 * 1024
+
+
+async def refuse(call: Call) -> Caller:
+    raise Unauthenticated(f"no token opens {call.path} here")
+
+
+TRUSTING: Identify = LoopbackTrust(others=refuse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +48,11 @@ class Served:
     certificate: Path
 
 
-def make_gateway(
-    *parts: proto.GoferBase, identify: Identify = trust_this_machine, patience: timedelta = PATIENCE
-) -> Gateway:
+def make_gateway(*parts: proto.GoferBase, identify: Identify = TRUSTING, patience: timedelta = PATIENCE) -> Gateway:
     return Gateway(
         compose(*parts),
         Health(),
-        identify=identify,
+        door=Door(identify=identify),
         max_message_bytes=MAX_MESSAGE_BYTES,
         clock=SystemClock(),
         patience=patience,
@@ -72,7 +80,7 @@ async def served(
     folder: Path,
     scripted: Scripted,
     *,
-    identify: Identify = trust_this_machine,
+    identify: Identify = TRUSTING,
     drain_grace: timedelta = timedelta(seconds=3),
     patience: timedelta = PATIENCE,
 ) -> AsyncIterator[Served]:

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gofer.config.address import Address
 from gofer.config.settings import DevelopmentSettings, SchedulerSettings, ServerSettings, Settings
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
+from tests.service.secured import Secured, secured
 
 HOST = "127.0.0.1"
 
@@ -53,3 +55,11 @@ async def stub(app: App, certificate: bytes) -> AsyncIterator[proto.GoferStub]:
         yield proto.GoferStub(channel)
     finally:
         channel.close()
+
+
+@pytest.fixture
+async def guarded(settings: Settings) -> AsyncIterator[Secured]:
+    """A server that asks for tokens, as in production, and its first management token."""
+    development = replace(settings.development, bypass_auth=False)
+    async with running_app(replace(settings, dev_mode=False, development=development)) as app, secured(app) as it:
+        yield it

@@ -11,6 +11,7 @@ import pytest
 
 from gofer.app import App
 from tests.fakes.contract_client import make_modules
+from tests.service.secured import Secured
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,44 @@ async def test_errors_reach_it_with_their_code_and_words(client: Any, messages: 
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await client.GetPipeline(messages.GetPipelineRequest(id="nothing"))
     with pytest.raises(grpc.aio.AioRpcError) as not_due:
-        await client.ListTokens(messages.ListTokensRequest())
+        await client.ListExtensions(messages.ListExtensionsRequest())
 
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
     assert "gofer up" in (unknown.value.details() or "")
     assert not_due.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "ListTokens" in (not_due.value.details() or "")
+    assert "ListExtensions" in (not_due.value.details() or "")
+
+
+async def test_it_works_with_tokens(guarded: Secured, modules: tuple[ModuleType, ModuleType]) -> None:
+    """As 0.6 does it: `Bearer`, one space, 64 digits; tokens are named by themselves."""
+    messages, stubs = modules
+    content = (guarded.app.settings.data_folder / "server-tls.pem").read_bytes()
+    certificate = content[: content.index(b"-----BEGIN PRIVATE KEY")]
+    credentials = grpc.ssl_channel_credentials(root_certificates=certificate)
+    own = (("authorization", f"Bearer {guarded.management}"),)
+    async with grpc.aio.secure_channel(f"localhost:{guarded.app.server.port}", credentials) as channel:
+        client = stubs.GoferStub(channel)
+        made = await client.CreateToken(
+            messages.CreateTokenRequest(
+                kind=messages.CreateTokenRequest.CLIENT, namespaces=["default"], metadata={"a": "b"}, expires="24h"
+            ),
+            metadata=own,
+        )
+        theirs = (("authorization", f"bearer {made.token}"),)
+        listed = await client.ListTokens(messages.ListTokensRequest(), metadata=theirs)
+        found = await client.GetToken(messages.GetTokenRequest(token=made.token), metadata=theirs)
+        namespaces = await client.ListNamespaces(messages.ListNamespacesRequest(), metadata=theirs)
+        await client.DisableToken(messages.DisableTokenRequest(token=made.token), metadata=own)
+        with pytest.raises(grpc.aio.AioRpcError) as disabled:
+            await client.ListNamespaces(messages.ListNamespacesRequest(), metadata=theirs)
+        await client.EnableToken(messages.EnableTokenRequest(token=made.token), metadata=own)
+        await client.ListNamespaces(messages.ListNamespacesRequest(), metadata=theirs)
+        await client.DeleteToken(messages.DeleteTokenRequest(token=made.token), metadata=own)
+        with pytest.raises(grpc.aio.AioRpcError) as again:
+            await client.BootstrapToken(messages.BootstrapTokenRequest())
+
+    assert (made.details.kind, dict(made.details.metadata)) == (messages.Token.CLIENT, {"a": "b"})
+    assert [token.created for token in listed.tokens] == [found.details.created] == [made.details.created]
+    assert [each.id for each in namespaces.namespaces] == ["default"]
+    assert disabled.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert again.value.code() is grpc.StatusCode.FAILED_PRECONDITION

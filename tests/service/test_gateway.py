@@ -10,7 +10,7 @@ from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
-from gofer.api.caller import Call, current_caller, trust_this_machine
+from gofer.api.caller import Call, current_caller
 from gofer.api.exchange import encoded_replies, encoded_reply
 from gofer.api.log_stream import LineEncoder
 from gofer.config.settings import Settings
@@ -28,7 +28,7 @@ from gofer_sdk._proto.proto import (
     ListTokensRequest,
 )
 from gofer_sdk.codec import encode
-from tests.fakes.api import MAX_MESSAGE_BYTES, Served, served
+from tests.fakes.api import MAX_MESSAGE_BYTES, TRUSTING, Served, served
 from tests.fakes.handlers import Scripted
 from tests.service.calls import GET, LOGS, Endless, answers_to, echo, framed, reply, sent, text_of
 
@@ -125,7 +125,7 @@ async def test_each_call_is_one_log_line_with_who_and_how(tmp_path: Path) -> Non
 
 async def test_the_caller_is_known_to_the_handler(tmp_path: Path) -> None:
     async def identify(call: Call) -> Caller:
-        return Caller(name=f"{call.authorization} for {call.path}", is_admin=False)
+        return Caller(name=f"{call.authorization[0]} for {call.path}", is_admin=True)
 
     async def who(message: GetPipelineRequest) -> GetPipelineResponse:
         await asyncio.sleep(0)
@@ -151,17 +151,27 @@ async def test_who_is_not_let_in_reaches_no_handler(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "trusted"),
-    [("127.0.0.1", True), ("::1", True), ("fe80::1%eth0", False), ("10.0.0.1", False), (None, True)],
+    ("peer", "accepted_on", "trusted"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("127.0.0.1", "172.17.0.1", False),
+        ("172.17.0.1", "127.0.0.1", False),
+        ("fe80::1%eth0", "fe80::1%eth0", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        (None, None, False),
+    ],
 )
-async def test_dev_mode_trusts_this_machine_alone(peer: str | None, *, trusted: bool) -> None:
-    call = Call(path=GET, request_id="x", peer=peer)
+async def test_dev_mode_trusts_the_loopback_interface_alone(
+    peer: str | None, accepted_on: str | None, *, trusted: bool
+) -> None:
+    call = Call(path=GET, request_id="x", peer=peer, accepted_on=accepted_on)
 
     if trusted:
-        assert (await trust_this_machine(call)).is_admin
+        assert (await TRUSTING(call)).is_admin
     else:
-        with pytest.raises(Unauthenticated, match="this machine only"):
-            await trust_this_machine(call)
+        with pytest.raises(Unauthenticated):
+            await TRUSTING(call)
 
 
 # ---------------------------------------------------------------- what may be wrong with a request

@@ -13,15 +13,6 @@ NOT_DUE: Final = (
     # the server itself
     "repair_orphan",
     "toggle_event_ingress",
-    # tokens
-    "create_token",
-    "bootstrap_token",
-    "list_tokens",
-    "get_token",
-    "enable_token",
-    "disable_token",
-    "delete_token",
-    "who_am_i",
     # namespaces and pipelines
     "delete_namespace",
     "delete_pipeline",

@@ -8,6 +8,7 @@ from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.runs import RunHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
+from gofer.api.handlers.tokens import TokenHandlers
 from gofer.core.errors import NotImplementedYet
 from gofer_sdk._proto import proto
 
@@ -18,6 +19,7 @@ DUE = (
     RunHandlers,
     SystemHandlers,
     TaskRunHandlers,
+    TokenHandlers,
 )
 
 

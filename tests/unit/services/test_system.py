@@ -3,7 +3,7 @@ from gofer.core.ids import InstanceId
 from gofer.services.system import System, SystemInfo
 
 
-async def test_the_server_tells_what_it_is_and_what_holds_now(stranger: Caller) -> None:
+async def test_the_server_tells_what_it_is_and_what_holds_now(caller: Caller) -> None:
     notes = ["the engine can't be reached"]
     info = SystemInfo(
         version="1.2.3",
@@ -15,7 +15,17 @@ async def test_the_server_tells_what_it_is_and_what_holds_now(stranger: Caller) 
     )
     system = System(info=info, notes=lambda: tuple(notes))
 
-    assert (await system.get_info(stranger)).notes == ("tasks run without isolation", "the engine can't be reached")
+    assert (await system.get_info(caller)).notes == ("tasks run without isolation", "the engine can't be reached")
 
     notes.clear()
-    assert await system.get_info(stranger) == info
+    assert await system.get_info(caller) == info
+
+
+async def test_what_may_name_runs_is_told_to_admins_only(caller: Caller, stranger: Caller) -> None:
+    info = SystemInfo(
+        version="1.2.3", commit="", dev_mode=False, scheduler_engine="docker", instance=InstanceId("0123456789ab")
+    )
+    system = System(info=info, notes=lambda: ("the task run secret_one/simple/1/x waits",))
+
+    assert ("the task run secret_one/simple/1/x waits",) == (await system.get_info(caller)).notes
+    assert () == (await system.get_info(stranger)).notes
