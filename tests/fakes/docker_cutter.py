@@ -1,12 +1,14 @@
-"""A proxy before a Docker daemon's socket: it loses answers, cuts connections, holds requests back, chops bytes."""
+"""A proxy before a Docker daemon's socket: it loses answers, cuts, holds back, delays, chops, and answers itself."""
 
 import asyncio
+import json
 import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +43,7 @@ class DockerCutter:
         socket: where it listens.
         requests: what was asked for so far, such as `POST containers/abc/start`.
         chop_bytes: pass answers on in pieces of that size; 0: as they come.
+        delay: hold every request back for so long.
 
     """
 
@@ -48,10 +51,12 @@ class DockerCutter:
     socket: Path
     requests: list[str] = field(default_factory=list)
     chop_bytes: int = 0
+    delay: timedelta = timedelta()
     _server: asyncio.Server | None = None
     _links: set[_Link] = field(default_factory=set)
     _cuts: list[tuple[str, int]] = field(default_factory=list)
     _holds: list[tuple[str, asyncio.Event]] = field(default_factory=list)
+    _answers_to: list[tuple[str, bytes]] = field(default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @classmethod
@@ -107,6 +112,18 @@ class DockerCutter:
             self._holds.remove(hold)
             hold[1].set()
 
+    @contextmanager
+    def answering(self, asked_for: str, words: str, *, status: int = 500) -> Iterator[None]:
+        """Answer requests for that in the daemon's place for the length of the block; it hears nothing of them."""
+        body = json.dumps({"message": words}).encode()
+        head = f"HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        rule = (asked_for, head.encode() + b"Connection: close\r\n\r\n" + body)
+        self._answers_to.append(rule)
+        try:
+            yield
+        finally:
+            self._answers_to.remove(rule)
+
     def asked(self, for_what: str) -> int:
         """Count the requests for that."""
         return sum(bool(re.search(for_what, request)) for request in self.requests)
@@ -140,6 +157,9 @@ class DockerCutter:
             while data := await reader.read(CHUNK_BYTES):
                 if match := REQUEST.match(data):
                     await self._asked(link, f"{match[1].decode()} {match[2].decode()}")
+                    if answer := self._answer_to(link.request):
+                        link.client.write(answer)
+                        break
                 link.daemon.write(data)
                 await link.daemon.drain()
         link.cut()
@@ -156,6 +176,10 @@ class DockerCutter:
         for asked_for, released in tuple(self._holds):
             if re.search(asked_for, request):
                 await released.wait()
+        await asyncio.sleep(self.delay.total_seconds())
+
+    def _answer_to(self, request: str) -> bytes:
+        return next((answer for asked_for, answer in self._answers_to if re.search(asked_for, request)), b"")
 
     async def _answers(self, link: _Link, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):

@@ -187,6 +187,24 @@ async def notes(client: GoferClient) -> str:
     return "\n".join((await client.system.info()).notes)
 
 
+async def until_told(client: GoferClient, words: str) -> None:
+    """Wait until the server says that this keeps runs waiting."""
+
+    async def is_told() -> bool:
+        return any(words in note for note in await notes_of_troubles(client))
+
+    await until(is_told)
+
+
+async def until_calm(client: GoferClient) -> None:
+    """Wait until the server says that nothing keeps runs waiting."""
+
+    async def is_calm() -> bool:
+        return await notes_of_troubles(client) == []
+
+    await until(is_calm)
+
+
 async def notes_of_troubles(client: GoferClient) -> list[str]:
     """Give what the server says that keeps runs waiting."""
     return [note for note in (await client.system.info()).notes if "for this to end" in note]

@@ -1,0 +1,226 @@
+"""An engine that is away, in error or slow: what runs runs on, the server says so and tries again, nothing is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gofer_sdk._proto import proto
+from gofer_sdk.client import GoferClient
+from tests.fakes.docker_cutter import DockerCutter, docker_socket
+from tests.integration.faults.containers import Containers, docker
+from tests.integration.faults.faulty import (
+    FaultyServer,
+    deploy,
+    faulty_server,
+    log_of,
+    notes,
+    start,
+    task,
+    until,
+    until_calm,
+    until_running,
+    until_told,
+)
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(90)]
+
+FAILED = proto.RunRunStatus.FAILED
+LINES = 400
+SCRIPT = (
+    f"i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); done; "
+    f"until [ -e /go ]; do sleep 0.05; done; while [ $i -lt {2 * LINES} ]; do echo line $i; i=$((i+1)); done; exit 9"
+)
+WHOLE = b"".join(b"line %d\n" % number for number in range(2 * LINES))
+
+
+@pytest.fixture
+async def cutter() -> AsyncIterator[DockerCutter]:
+    async with DockerCutter.before(docker_socket()) as entered:
+        yield entered
+
+
+@asynccontextmanager
+async def behind(cutter: DockerCutter, folder: Path) -> AsyncIterator[tuple[FaultyServer, GoferClient, Containers]]:
+    """Run a server whose engine is behind the cutter, and leave no container of it."""
+    async with faulty_server(folder, "docker", "--docker-host", cutter.url) as server, server.impatient() as client:
+        containers = await Containers.of(server)
+        try:
+            yield server, client, containers
+        finally:
+            await containers.remove()
+
+
+async def go(containers: Containers, name: str) -> None:
+    """Let a task go on."""
+    await docker("exec", await containers.of_task(name), "touch", "/go")
+
+
+async def assert_right_end(client: GoferClient, containers: Containers, run: int, name: str = "work") -> None:
+    assert (await client.runs.wait("faults", run)).status == FAILED
+    ended = await client.task_runs.get("faults", run, name)
+    assert ended.exit_code == 9
+    assert await log_of(client, run, name) == WHOLE
+    assert (await containers.starts())[f"{run}/{name}"] == 1
+
+    async def is_removed() -> bool:
+        return await containers.ids() == []
+
+    await until(is_removed)
+
+
+async def test_while_the_engine_is_away_what_runs_runs_and_the_server_says_so(
+    cutter: DockerCutter, tmp_path: Path
+) -> None:
+    async with behind(cutter, tmp_path) as (_, client, containers):
+        await deploy(client, task("work", SCRIPT))
+        run = await start(client)
+        await until_running(client, run, "work")
+        await cutter.refuse()
+        cutter.cut()
+        await go(containers, "work")
+        waiting = await start(client)
+        await until_told(client, "the connection to Docker failed")
+
+        found = await client.task_runs.get("faults", run, "work")
+        assert found.state == proto.TaskRunTaskRunState.RUNNING
+        assert (await client.runs.get("faults", waiting)).state != proto.RunRunState.COMPLETE
+        await cutter.listen()
+        await until_running(client, waiting, "work")
+        await until_calm(client)
+        await go(containers, "work")
+
+        await assert_right_end(client, containers, run)
+        await assert_right_end(client, containers, waiting)
+
+
+async def test_a_server_that_starts_while_the_engine_is_away_takes_its_tasks_up_later(
+    cutter: DockerCutter, tmp_path: Path
+) -> None:
+    async with behind(cutter, tmp_path) as (first, client, containers):
+        await deploy(client, task("work", SCRIPT))
+        run = await start(client)
+        await until_running(client, run, "work")
+        await first.kill()
+        await cutter.refuse()
+        await go(containers, "work")
+        async with (
+            faulty_server(tmp_path, "docker", "--docker-host", cutter.url) as second,
+            second.impatient() as next_,
+        ):
+            await until_told(next_, "no Docker answers")
+            found = await next_.task_runs.get("faults", run, "work")
+            assert found.state == proto.TaskRunTaskRunState.RUNNING
+            await cutter.listen()
+
+            await assert_right_end(next_, containers, run)
+            await until_calm(next_)
+
+
+async def test_an_engine_that_answers_500_is_waited_for(cutter: DockerCutter, tmp_path: Path) -> None:
+    async with behind(cutter, tmp_path) as (_, client, containers):
+        await deploy(client, task("work", SCRIPT))
+        run = await start(client)
+        await until_running(client, run, "work")
+        with cutter.answering("(GET|HEAD|DELETE) .*|/wait|/attach", "the disk of the engine is broken"):
+            cutter.cut()
+            waiting = await start(client)
+            await until_told(client, "Docker: the disk of the engine is broken")
+            found = await client.task_runs.get("faults", run, "work")
+            assert found.state == proto.TaskRunTaskRunState.RUNNING
+        for each in (run, waiting):
+            await until_running(client, each, "work")
+        for container in await containers.ids():
+            await docker("exec", container, "touch", "/go")
+
+        await assert_right_end(client, containers, run)
+        await assert_right_end(client, containers, waiting)
+        await until_calm(client)
+
+
+async def test_an_engine_that_refuses_fails_the_task_in_its_words_and_one_that_goes_down_does_not(
+    cutter: DockerCutter, tmp_path: Path
+) -> None:
+    async with behind(cutter, tmp_path) as (_, client, containers):
+        await deploy(client, task("work", SCRIPT))
+        for request in ("POST containers/create", "POST containers/.*/start"):
+            with cutter.answering(request, "no space left on device"):
+                run = await start(client)
+                assert (await client.runs.wait("faults", run)).status == FAILED
+            refused = await client.task_runs.get("faults", run, "work")
+            assert refused.status_reason is not None
+            assert refused.status_reason.code == "launch_failed"
+            assert "no space left on device" in refused.status_reason.description
+            with cutter.answering(request, "the daemon is shutting down"):
+                run = await start(client)
+                await until_told(client, "the daemon is shutting down")
+            await until_running(client, run, "work")
+            await go(containers, "work")
+            await assert_right_end(client, containers, run)
+
+
+async def test_a_slow_engine_costs_time_and_nothing_else(cutter: DockerCutter, tmp_path: Path) -> None:
+    async with behind(cutter, tmp_path) as (_, client, containers):
+        await deploy(client, task("work", SCRIPT))
+        cutter.delay = timedelta(seconds=0.5)
+        run = await start(client)
+        async with asyncio.timeout(5):
+            await client.system.info()
+        await until_running(client, run, "work")
+        await go(containers, "work")
+
+        await assert_right_end(client, containers, run)
+
+
+async def test_what_others_do_to_containers_is_told_as_it_was(cutter: DockerCutter, tmp_path: Path) -> None:
+    """Killed: its exit code. Paused: it runs, and can be cancelled. Removed: the engine doesn't know it any more."""
+    names = ("killed", "stopped", "paused", "cancelled", "removed", "left")
+    async with behind(cutter, tmp_path) as (_, client, containers):
+        await deploy(client, *(task(name, SCRIPT) for name in names))
+        run = await start(client)
+        for name in names:
+            await until_running(client, run, name)
+        ids = {name: await containers.of_task(name) for name in names}
+        await docker("kill", ids["killed"])
+        await docker("stop", "-t", "1", ids["stopped"])
+        await docker("pause", ids["paused"], ids["cancelled"])
+        await docker("rm", "-f", ids["removed"])
+        await client.task_runs.cancel("faults", run, "cancelled")
+        await go(containers, "left")
+
+        async def states() -> dict[str, proto.TaskRunTaskRunState]:
+            return {found.id: found.state async for found in client.task_runs.each("faults", run)}
+
+        async def all_but_the_paused_have_ended() -> bool:
+            running = proto.TaskRunTaskRunState.RUNNING
+            return [name for name, state in (await states()).items() if state == running] == ["paused"]
+
+        await until(all_but_the_paused_have_ended)
+        await docker("unpause", ids["paused"])
+        await go(containers, "paused")
+        await client.runs.wait("faults", run)
+        ended = {found.id: found async for found in client.task_runs.each("faults", run)}
+
+        codes = {name: found.exit_code for name, found in ended.items()}
+        assert codes | {"cancelled": 0} == {
+            "killed": 137,
+            "stopped": 143,
+            "paused": 9,
+            "cancelled": 0,
+            "removed": 999,
+            "left": 9,
+        }
+        status = proto.TaskRunTaskRunStatus
+        assert {name: found.status for name, found in ended.items()} == {
+            name: status.CANCELLED if name == "cancelled" else status.FAILED for name in names
+        }
+        assert ended["removed"].status_reason is not None
+        assert ended["removed"].status_reason.code == "orphaned"
+        assert ended["killed"].status_reason is not None
+        assert "137" in ended["killed"].status_reason.description
+        assert await log_of(client, run, "left") == WHOLE
+        assert await log_of(client, run, "paused") == WHOLE
+        assert "Docker" not in await notes(client)

@@ -1,0 +1,125 @@
+"""An engine that is stopped, killed and started again, and one whose machine loses its power. It is the test's own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gofer_sdk._proto import proto
+from gofer_sdk.client import GoferClient
+from tests.fakes.own_docker import OwnDocker, can_start_docker
+from tests.integration.faults.containers import Containers, docker
+from tests.integration.faults.faulty import (
+    deploy,
+    faulty_server,
+    log_of,
+    start,
+    task,
+    until,
+    until_calm,
+    until_running,
+    until_told,
+)
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(120), can_start_docker]
+
+FAILED = proto.RunRunStatus.FAILED
+WAIT = "until [ -e /go ]; do sleep 0.05; done"
+
+
+@asynccontextmanager
+async def on(daemon: OwnDocker, folder: Path) -> AsyncIterator[tuple[GoferClient, Containers]]:
+    async with faulty_server(folder, "docker", "--docker-host", daemon.url) as server, server.impatient() as client:
+        yield client, await Containers.of(server, host=daemon.url)
+
+
+async def codes_of(client: GoferClient, run: int) -> Mapping[str, int]:
+    """Give the exit codes of a run that has failed."""
+    assert (await client.runs.wait("faults", run)).status == FAILED
+    return {found.id: found.exit_code async for found in client.task_runs.each("faults", run)}
+
+
+async def go(containers: Containers) -> None:
+    """Let all tasks go on that wait."""
+    for container in await containers.ids("label=gofer.task=waits"):
+        await docker("exec", container, "touch", "/go", host=containers.host)
+
+
+async def until_gone(containers: Containers) -> None:
+    async def are_gone() -> bool:
+        return await containers.ids() == []
+
+    await until(are_gone)
+
+
+def numbered(count: int) -> bytes:
+    return b"".join(b"line %d\n" % number for number in range(count))
+
+
+async def test_with_live_restore_tasks_outlive_their_engine(tmp_path: Path) -> None:
+    writes = "i=0; while [ $i -lt 80 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 3"
+    async with OwnDocker.running() as daemon, on(daemon, tmp_path) as (client, containers):
+        await deploy(
+            client,
+            task("writes", writes),
+            task("ends", "echo line 0; sleep 2; exit 4"),
+            task("waits", f"{WAIT}; exit 5"),
+        )
+        run = await start(client)
+        for name in ("writes", "ends", "waits"):
+            await until_running(client, run, name)
+        await daemon.kill()
+        await until_told(client, "the connection to Docker failed")
+        meanwhile = await start(client)
+        states = {found.state async for found in client.task_runs.each("faults", run)}
+        await daemon.start()
+        await daemon.stop()
+        await daemon.start()
+        await until_running(client, meanwhile, "waits")
+        await go(containers)
+
+        assert states == {proto.TaskRunTaskRunState.RUNNING}
+        for each in (run, meanwhile):
+            assert await codes_of(client, each) == {"writes": 3, "ends": 4, "waits": 5}
+            assert await log_of(client, each, "writes") == numbered(80)
+            assert await log_of(client, each, "ends") == numbered(1)
+        await until_calm(client)
+        await until_gone(containers)
+
+
+CODES = {  # Docker ends tasks when it stops, and those of its predecessor when it starts; 255: it knows no code
+    "stop": {"polite": 6, "waits": 143, "done": 7},
+    "kill": {"polite": 6, "waits": 143, "done": 7},
+    "lose_power": {"polite": 255, "waits": 255, "done": 7},
+}
+
+
+@pytest.mark.parametrize("end", list(CODES))
+async def test_without_live_restore_tasks_end_with_their_engine_and_say_how(tmp_path: Path, end: str) -> None:
+    polite = "trap 'echo bye; exit 6' TERM; echo line 0; while :; do sleep 0.05; done"
+    async with OwnDocker.running(live_restore=False) as daemon, on(daemon, tmp_path) as (client, containers):
+        await deploy(
+            client, task("polite", polite), task("done", "echo line 0; exit 7"), task("waits", f"{WAIT}; exit 5")
+        )
+        run = await start(client)
+        for name in ("polite", "waits"):
+            await until_running(client, run, name)
+
+        async def is_done() -> bool:
+            return (await client.task_runs.get("faults", run, "done")).exit_code == 7
+
+        await until(is_done)
+        await {"stop": daemon.stop, "kill": daemon.kill, "lose_power": daemon.lose_power}[end]()
+        await until_told(client, "the connection to Docker failed")
+        await daemon.start()
+        codes = await codes_of(client, run)
+        afterwards = await start(client)
+        await until_running(client, afterwards, "waits")
+
+        assert codes == CODES[end]
+        assert await log_of(client, run, "polite") == b"line 0\n" + (b"" if end == "lose_power" else b"bye\n")
+        await client.task_runs.cancel("faults", afterwards, "polite")
+        await go(containers)
+        assert (await codes_of(client, afterwards))["waits"] == 5
+        await until_calm(client)
