@@ -11,7 +11,7 @@ from typing import Final
 from gofer.core.errors import FailedPrecondition, InvalidInput
 from gofer.core.ids import TaskRunKey
 from gofer.files import FILE_MODE, FOLDER_MODE, ensure_private_folder
-from gofer.logs.index import Place, recover, shorten
+from gofer.logs.index import Place, recorded_bytes, recover, shorten
 from gofer_sdk.rules.ids import ID_PATTERN
 
 _WRITE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -105,6 +105,17 @@ class LogFiles:
                 folder.rmdir()
         return existed
 
+    def recorded_bytes(self, log: int) -> int:
+        """Give how much of the opened log stays whatever happens; all of it where it has no index."""
+        size_bytes = os.fstat(log).st_size
+        index = open_for_reading(self.index)
+        if index is None:
+            return size_bytes
+        try:
+            return recorded_bytes(index, size_bytes)
+        finally:
+            os.close(index)
+
 
 def open_for_reading(path: Path) -> int | None:
     """Open a log; None where there is none."""
@@ -116,7 +127,7 @@ def open_for_reading(path: Path) -> int | None:
 
 def read_at(descriptor: int, size_bytes: int, offset_bytes: int) -> bytes:
     """Give up to so many bytes from an offset on; none beyond the end, however far, where the system would complain."""
-    if offset_bytes >= os.fstat(descriptor).st_size:
+    if size_bytes <= 0 or offset_bytes >= os.fstat(descriptor).st_size:
         return b""
     return os.pread(descriptor, size_bytes, offset_bytes)
 

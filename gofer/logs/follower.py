@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gofer.core.errors import NotFound
-from gofer.logs.files import count_newlines, is_deleted, offset_of_last_lines, open_for_reading, read_at
+from gofer.logs.files import LogFiles, count_newlines, is_deleted, offset_of_last_lines, open_for_reading, read_at
 
 BLOCK_BYTES: Final = 64 * 1024
 _LOOK_AGAIN: Final = timedelta(seconds=5)  # whether somebody removed the file; our own removal is told at once
@@ -31,13 +31,14 @@ class LogBlock:
 class LogFollower:
     """One reader of one log; made by `LogStore.following`. Its own pace is nobody else's matter."""
 
-    def __init__(self, path: Path, *, name: str, live_size: Callable[[], int | None]) -> None:
+    def __init__(self, files: LogFiles, *, name: str, live_size: Callable[[], int | None]) -> None:
         """`live_size` tells the size of a log that is being written; None where nobody writes it."""
-        self._path = path
+        self._files = files
         self._name = name
         self._live_size = live_size
         self._wake = asyncio.Event()
         self._ended = False
+        self._complete = False
         self._gone = False
 
     def wake(self) -> None:
@@ -45,7 +46,12 @@ class LogFollower:
         self._wake.set()
 
     def end(self) -> None:
-        """Tell that nothing more will come: the reader ends after what is there."""
+        """Tell that nothing more will come: the reader ends after all that is there."""
+        self._complete = True
+        self.leave_off()
+
+    def leave_off(self) -> None:
+        """Have the reader end after what is there now, though more may come."""
         self._ended = True
         self._wake.set()
 
@@ -56,7 +62,7 @@ class LogFollower:
 
     async def check_exists(self) -> None:
         """Raise `NotFound` where there is no log."""
-        if not await asyncio.to_thread(self._path.exists):
+        if not await asyncio.to_thread(self._files.log.exists):
             raise self._not_found()
 
     async def offset_of_last_lines(self, lines: int) -> int:
@@ -91,7 +97,7 @@ class LogFollower:
                 self._wake.clear()
                 ended = self._ended  # looked at before the log is: what was written before the end is given
                 if file is None:
-                    file = await _opened(self._path)
+                    file = await _opened(self._files.log)
                 data = b"" if file is None else await self._read(file, at)
                 if self._gone:
                     raise self._not_found()
@@ -109,9 +115,24 @@ class LogFollower:
                 os.close(file)
 
     async def _read(self, file: int, at: int) -> bytes:
+        limit, live = self._limit(), self._live_size()
+        if live is not None and live <= at:
+            return b""
+
+        def read() -> bytes:
+            return read_at(file, min(BLOCK_BYTES, limit(file) - at), at)
+
+        return await asyncio.to_thread(read)
+
+    def _limit(self) -> Callable[[int], int]:
+        """Give what tells how much of the opened log may be shown, in a thread.
+
+        After a crash there may be more than will stay: who goes on with the log cuts it and writes something else.
+        """
         live = self._live_size()
-        size = BLOCK_BYTES if live is None else min(BLOCK_BYTES, live - at)
-        return await asyncio.to_thread(read_at, file, size, at) if size > 0 else b""
+        if live is not None:
+            return lambda _: live
+        return _size_bytes if self._complete else self._files.recorded_bytes
 
     async def _wait(self, file: int | None) -> None:
         with suppress(TimeoutError):
@@ -126,14 +147,14 @@ class LogFollower:
             raise self._not_found()
 
     async def _look(self, look: Callable[[int, int], int]) -> int:
-        live = self._live_size()
+        limit = self._limit()
 
         def open_and_look() -> int:
-            file = open_for_reading(self._path)
+            file = open_for_reading(self._files.log)
             if file is None:
                 return 0
             try:
-                return look(file, os.fstat(file).st_size if live is None else live)
+                return look(file, limit(file))
             finally:
                 os.close(file)
 
@@ -141,6 +162,10 @@ class LogFollower:
 
     def _not_found(self) -> NotFound:
         return NotFound(f"the logs of {self._name} are gone: they were deleted", task_run=self._name)
+
+
+def _size_bytes(file: int) -> int:
+    return os.fstat(file).st_size
 
 
 async def _opened(path: Path) -> int | None:

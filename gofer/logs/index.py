@@ -43,6 +43,11 @@ def recover(log: int, index: int) -> Place:
     return place
 
 
+def recorded_bytes(index: int, log_bytes: int) -> int:
+    """Give how much of a log its index vouches for: what is behind that is cut off when the log is gone on with."""
+    return _last(index, log_bytes)[1].size_bytes
+
+
 def shorten(index: int, place: Place) -> None:
     """Keep the last record only, `place`; at no moment is the index without it."""
     os.pwrite(index, place.encode(), 0)

@@ -1,17 +1,20 @@
 """Where the logs are, who writes them, and who follows them."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gofer.core.errors import FailedPrecondition
 from gofer.core.ids import TaskRunKey
 from gofer.logs.files import LogFiles, OpenLog
 from gofer.logs.follower import LogFollower
 from gofer.logs.writer import LogWriter
+
+T = TypeVar("T")
 
 FLUSH_GRACE: Final = timedelta(seconds=5)
 
@@ -22,11 +25,13 @@ class LogStore:
     Every method checks its key and raises `InvalidInput` for one with a part that is no id.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, flush_grace: timedelta = FLUSH_GRACE) -> None:
         """Keep the logs below `root`, which is made when the first log is written."""
         self._root = root
+        self._flush_grace = flush_grace
         self._writers: dict[TaskRunKey, LogWriter | None] = {}  # None while its files are being opened
         self._followers: dict[TaskRunKey, set[LogFollower]] = {}
+        self._lingering: set[TaskRunKey] = set()  # logs whose files a thread has not let go, though their writer has
 
     def path(self, key: TaskRunKey) -> Path:
         """Name the file of a log."""
@@ -38,23 +43,29 @@ class LogStore:
 
         At the end of the block all that was appended is on the disk, or `OSError` is raised. A block that is left by an
         error or a cancellation writes what waits if the disk takes it soon; what does not get there is asked for again
-        by whoever goes on. Raises `FailedPrecondition` where the log has a writer already.
+        by whoever goes on. Raises `FailedPrecondition` where the log has a writer already, and `OSError` where the disk
+        has not come to the end of what an earlier one asked of it.
         """
         files = LogFiles.of(self._root, key)
         if key in self._writers:
             raise FailedPrecondition(f"the log of {key} is being written already")
+        if key in self._lingering:
+            raise OSError(errno.EBUSY, f"an earlier write of the log of {key} has not ended: its disk does not answer")
         self._writers[key] = None
         try:
-            opened = await _opened(files)
+            opened = await self._opened(key, files)
             writer = LogWriter(opened, name=str(key), on_written=lambda: self._wake(key))
             self._writers[key] = writer
             self._wake(key)
             try:
-                yield writer
-            except BaseException:
-                await writer.give_up(grace=FLUSH_GRACE)
-                raise
-            await writer.finish()
+                try:
+                    yield writer
+                except BaseException:
+                    await writer.give_up(grace=self._flush_grace)
+                    raise
+                await writer.finish()
+            finally:
+                self._let_go(key, writer.closing)
         finally:
             del self._writers[key]
             self._wake(key)
@@ -62,7 +73,8 @@ class LogStore:
     @contextmanager
     def following(self, key: TaskRunKey) -> Iterator[LogFollower]:
         """Follow a log for the length of the block. Register first, then look whether the task run has ended."""
-        follower = LogFollower(self.path(key), name=str(key), live_size=lambda: self._live_size(key))
+        files = LogFiles.of(self._root, key)
+        follower = LogFollower(files, name=str(key), live_size=lambda: self._live_size(key))
         self._followers.setdefault(key, set()).add(follower)
         try:
             yield follower
@@ -74,7 +86,7 @@ class LogStore:
 
     def is_written(self, key: TaskRunKey) -> bool:
         """Tell whether the log has a writer now."""
-        return key in self._writers
+        return key in self._writers or key in self._lingering
 
     def end(self, key: TaskRunKey) -> None:
         """Tell the followers of a log that its task run has ended; all of it is on the disk."""
@@ -94,6 +106,21 @@ class LogStore:
                 follower.lose()
         return existed
 
+    async def _opened(self, key: TaskRunKey, files: LogFiles) -> OpenLog:
+        opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_drop)
+            self._let_go(key, opening)
+            raise
+
+    def _let_go(self, key: TaskRunKey, last: asyncio.Future[T]) -> None:
+        """Keep the log from a next writer until the last job of this one is done: it would write into the other's."""
+        if not last.done():
+            self._lingering.add(key)
+            last.add_done_callback(lambda _: self._lingering.discard(key))
+
     def _live_size(self, key: TaskRunKey) -> int | None:
         writer = self._writers.get(key)
         return None if writer is None else writer.size_bytes
@@ -101,15 +128,6 @@ class LogStore:
     def _wake(self, key: TaskRunKey) -> None:
         for follower in self._followers.get(key, ()):
             follower.wake()
-
-
-async def _opened(files: LogFiles) -> OpenLog:
-    opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_drop)
-        raise
 
 
 def _drop(opening: asyncio.Future[OpenLog]) -> None:

@@ -97,11 +97,16 @@ class LogWriter:
         except TimeoutError:
             self._drop()
 
-    async def _close(self) -> None:
+    @property
+    def closing(self) -> asyncio.Future[None]:
+        """Done when no thread has the files any more; asking for it closes them."""
         if self._closed is None:
             self._closed = asyncio.get_running_loop().create_future()
             self._close_when_idle()
-        await asyncio.shield(self._closed)
+        return self._closed
+
+    async def _close(self) -> None:
+        await asyncio.shield(self.closing)
 
     def _write(self) -> None:
         parts, self._parts, self._waiting_bytes = self._parts, [], 0

@@ -129,8 +129,10 @@ class TaskRuns:
         with self._logs.following(key) as follower:
             found = await self._database.read(lambda unit: unit.runs.get_task_run(key))
             _check_kept(found)
-            if found.state.is_terminal or not query.follow:
+            if found.state.is_terminal:
                 follower.end()
+            elif not query.follow:
+                follower.leave_off()
             if found.state.is_terminal and found.started_at is not None:
                 await follower.check_exists()
             begin = query.offset_bytes

@@ -286,3 +286,42 @@ async def test_a_log_that_should_be_there_is_asked_for_by_name(store: LogStore) 
         store.path(KEY).unlink()
         with pytest.raises(NotFound, match="the logs of default/pipe/1/task are gone"):
             await follower.check_exists()
+
+
+async def test_what_a_crash_left_behind_the_last_record_is_not_shown_until_the_task_run_has_ended(
+    store: LogStore,
+) -> None:
+    """Who goes on with the log cuts it off, and other bytes come in its place."""
+    await filled(store, b"whole ")
+    path = store.path(KEY)
+    path.write_bytes(b"whole torn")
+
+    with store.following(KEY) as follower:
+        assert await follower.offset_of_last_lines(1) == 0
+        async with aclosing(follower.blocks()) as blocks:
+            first = (await anext(blocks)).data
+            second = asyncio.create_task(anext(blocks))
+            async with store.writer(KEY) as writer:
+                await writer.append(out(b"new"))
+            then = (await second).data
+
+    assert (first, then) == (b"whole ", b"new")
+
+
+async def test_what_is_read_without_waiting_for_more_ends_at_the_last_record_too(store: LogStore) -> None:
+    await filled(store, b"whole ")
+    store.path(KEY).write_bytes(b"whole torn")
+
+    with store.following(KEY) as follower:
+        follower.leave_off()
+        assert await rest_of(follower) == b"whole "
+    assert await history(store) == b"whole torn"
+
+
+async def test_a_log_without_its_index_is_shown_whole(store: LogStore) -> None:
+    await filled(store, b"whole")
+    store.path(KEY).with_name(f"{KEY.task}.index").unlink()
+
+    with store.following(KEY) as follower:
+        follower.leave_off()
+        assert await rest_of(follower) == b"whole"

@@ -4,9 +4,10 @@ import os
 import resource
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,70 @@ async def test_who_writes_faster_than_the_disk_is_held_back(store: LogStore) -> 
     assert pending
     assert taken * 100_000 <= 1024 * 1024 + 200_000
     assert store.path(KEY).stat().st_size == 5_000_000
+
+
+async def test_nobody_writes_a_log_while_an_earlier_write_is_stuck(tmp_path: Path) -> None:
+    """When the disk came back, the old write landed in the middle of what the new writer had written."""
+    store = LogStore(tmp_path / "logs", flush_grace=timedelta(milliseconds=10))
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    stucks: list[asyncio.Future[bool]] = []
+
+    async def fail() -> None:
+        async with store.writer(KEY) as writer:
+            stucks.append(loop.run_in_executor(None, release.wait))
+            await writer.append(out(b"old"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    with pytest.raises(OSError, match="an earlier write of the log"):
+        async with store.writer(KEY):
+            pass
+    assert store.is_written(KEY)
+    with pytest.raises(FailedPrecondition, match="being written"):
+        await store.delete(KEY)
+    release.set()
+    await asyncio.gather(*stucks)
+    await until(lambda: not store.is_written(KEY))
+    async with store.writer(KEY) as writer:
+        begin = writer.cursor.stdout_bytes
+        await writer.append(out(b"old and new"[begin:]))
+
+    assert store.path(KEY).read_bytes() == b"old and new"
+
+
+async def test_nobody_writes_a_log_while_an_earlier_one_is_still_being_opened(tmp_path: Path) -> None:
+    """Its opening would cut off what is being written."""
+    store = LogStore(tmp_path / "logs")
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    stuck = loop.run_in_executor(None, release.wait)
+
+    async def write() -> None:
+        async with store.writer(KEY):
+            pass
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    with pytest.raises(OSError, match="an earlier write of the log"):
+        await write()
+    release.set()
+    await stuck
+    await until(lambda: not store.is_written(KEY))
+    await write()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what nothing tells of."""
+    while not condition():  # noqa: ASYNC110 - see above
+        await asyncio.sleep(0.001)
 
 
 @contextmanager
