@@ -10,6 +10,8 @@ from gofer.cli.neutral import plain
 
 _GAP: Final = "  "
 _MIN_COLUMN: Final = 8
+_NEVER_LEFT_OUT: Final = 3
+"""So many columns are shown on any terminal."""
 _CUT: Final = "…"
 
 
@@ -63,12 +65,17 @@ def cut(text: str, width: int) -> str:
 
 
 def render_table(headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, width: int, color: bool) -> list[str]:
-    """Return the lines of a table: headers in bold, columns as wide as they need, the last ones cut to fit."""
+    """Return the lines of a table: headers in bold, columns as wide as they need, the last ones cut to fit.
+
+    Where not even the cut of the last column is enough it is left out, so that the others need not be cut.
+    """
     cells = [[_cell_of(value) for value in row] for row in rows]
     widths = [
         max(width_of(header), *(width_of(row[column].text) for row in cells)) if cells else width_of(header)
         for column, header in enumerate(headers)
     ]
+    if _excess(widths, width) > max(widths[-1] - _least(headers[-1]), 0) and len(headers) > _NEVER_LEFT_OUT:
+        return render_table(headers[:-1], [row[:-1] for row in rows], width=width, color=color)
     _narrow(widths, headers, width)
     header_row = [Cell(header, Style.STRONG) for header in headers]
     return [_line(row, widths, color=color) for row in [header_row, *cells]]
@@ -106,12 +113,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def _narrow(widths: list[int], headers: Sequence[str], width: int) -> None:
     """Take from the last columns what does not fit, but never more than leaves a column readable."""
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    excess = _excess(widths, width)
     for column in reversed(range(len(widths))):
-        least = max(width_of(headers[column]), _MIN_COLUMN)
-        taken = max(min(excess, widths[column] - least), 0)
+        taken = max(min(excess, widths[column] - _least(headers[column])), 0)
         widths[column] -= taken
         excess -= taken
+
+
+def _excess(widths: Sequence[int], width: int) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1) - width
+
+
+def _least(header: str) -> int:
+    return max(width_of(header), _MIN_COLUMN)
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], *, color: bool) -> str:

@@ -31,6 +31,15 @@ def test_where_one_column_is_not_enough_others_follow() -> None:
     assert lines == ["A                     B", "xxxxxxxxxxxxxxxxxxx…  yyyyyyy…"]
 
 
+def test_a_column_that_could_say_nothing_any_more_is_left_out_for_the_others() -> None:
+    headers, row = ["Task", "State", "Started", "Needs"], ["x" * 20, "Successful", "8 minutes ago", "y" * 30]
+
+    assert render_table(headers, [row], width=49, color=False)[1] == f"{'x' * 20}  Successful  8 minutes ago"
+    assert render_table(headers, [row], width=60, color=False)[1].endswith("8 minutes ago  yyyyyyyyyy…")
+    # Of three columns none is left out.
+    assert render_table(headers, [row], width=40, color=False)[0].split() == ["Task", "State", "Started"]
+
+
 def test_colours_take_no_room() -> None:
     lines = render_table(["ID", "State", "Reason"], ROWS, width=80, color=True)
 
