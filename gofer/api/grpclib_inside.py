@@ -17,6 +17,8 @@ from grpclib.server import Handler, Server, Stream
 from h2.events import UnknownFrameReceived
 from h2.exceptions import ProtocolError
 
+from gofer.api.gathering import GatheringTransport
+
 if TYPE_CHECKING:
     from grpclib._typing import IServable
 
@@ -129,6 +131,8 @@ class TrackedProtocol(H2Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the server's connections."""
+        if isinstance(transport, asyncio.Transport):
+            transport = GatheringTransport(transport)
         super().connection_made(transport)
         # grpclib would end the connection; HTTP/2 wants frames of an unknown kind to be passed over.
         self.processor.processors[UnknownFrameReceived] = _pass_over
