@@ -7,9 +7,9 @@ from datetime import timedelta
 from gofer.core.access import Caller
 from gofer.core.errors import FailedPrecondition, InvalidInput, PipelineDisabled
 from gofer.core.events import RunCancelRequested, RunStarted
-from gofer.core.ids import PipelineId, PipelineKey, RunId, RunKey
+from gofer.core.ids import PipelineId, PipelineKey, RunId, RunKey, Version
 from gofer.core.machine import cancel_queued
-from gofer.core.pipeline import PipelineConfig, PipelineState
+from gofer.core.pipeline import PipelineState
 from gofer.core.run import Initiator, Run, RunState, StopRequest
 from gofer.core.step import RunChanged
 from gofer.services.namespaces import resolve_namespace
@@ -81,13 +81,13 @@ class Runs:
                 earlier = unit.runs.find_by_request(key, command.request_id, unit.now - REQUEST_ID_LIFE)
                 if earlier is not None:
                     return StartedRun(run=earlier, existing=True)
-            config = _startable(unit, key)
+            version = _startable_version(unit, key)
             run = unit.runs.insert_run(
                 Run(
                     namespace=key.namespace,
                     pipeline=key.pipeline,
                     id=unit.runs.next_run_id(key),
-                    version=config.version,
+                    version=version,
                     state=RunState.PENDING,
                     initiator=initiator,
                     variables={name: value for name, value in command.variables.items() if name},
@@ -110,7 +110,7 @@ class Runs:
 
     async def get(self, caller: Caller, target: Target) -> Run:
         """Give one run."""
-        return await self._database.read(lambda unit: unit.runs.get_run(run_key(unit, caller, target)))
+        return await self._database.look_up(lambda unit: unit.runs.get_run(run_key(unit, caller, target)))
 
     async def list(self, caller: Caller, target: Target, page: Page) -> Listed[Run]:
         """Give a pipeline's runs, newest first; none for a pipeline that does not exist."""
@@ -170,15 +170,15 @@ def _checked(command: StartRun) -> Initiator:
     return initiator
 
 
-def _startable(unit: Unit, key: PipelineKey) -> PipelineConfig:
+def _startable_version(unit: Unit, key: PipelineKey) -> Version:
     if unit.pipelines.get(key).state is not PipelineState.ACTIVE:
         message = f"pipeline {key} is disabled; enable it with `gofer pipeline enable {key.pipeline}`"
         raise PipelineDisabled(message, namespace=key.namespace, pipeline=key.pipeline)
-    config = unit.pipelines.find_live_config(key)
-    if config is None:
+    version = unit.pipelines.find_live_version(key)
+    if version is None:
         message = f"pipeline {key} has no live version; deploy one with `gofer up` or `gofer pipeline deploy`"
         raise FailedPrecondition(message, namespace=key.namespace, pipeline=key.pipeline)
-    return config
+    return version
 
 
 def pipeline_key(unit: Unit, caller: Caller, target: Target) -> PipelineKey:
