@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from gofer.core.errors import FailedPrecondition, InvalidInput
 from gofer.core.ids import TaskRunKey
@@ -28,6 +28,14 @@ class OpenLog:
     log: int
     index: int
     place: Place
+
+    is_open: ClassVar[bool] = True
+
+    def empty(self) -> None:
+        """Begin anew. Raises `OSError`."""
+        for descriptor in (self.index, self.log):
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
 
     def append(self, parts: Sequence[bytes], place: Place) -> None:
         """Write the bytes, then the record that makes them count. Raises `OSError`, also where the file was removed."""
@@ -55,6 +63,39 @@ class OpenLog:
             return os.path.samestat(os.fstat(self.log), self.path.lstat())
         except FileNotFoundError:
             return False
+
+
+class NewLog:
+    """A log that nobody has written to yet, and whose files are opened by its first bytes: many tasks write nothing."""
+
+    place = Place()
+
+    def __init__(self, files: "LogFiles") -> None:
+        """Open the files later; what should be in them goes."""
+        self._files = files
+        self._opened: OpenLog | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are files to close."""
+        return self._opened is not None
+
+    def append(self, parts: Sequence[bytes], place: Place) -> None:
+        """Write the bytes, then the record that makes them count. Raises `OSError`."""
+        if self._opened is None:
+            self._opened = self._files.open_for_writing()
+            self._opened.empty()
+        self._opened.append(parts, place)
+
+    def finish(self, place: Place) -> None:
+        """Have the bytes on the disk, also if the power fails, and shorten the index. Raises `OSError`."""
+        if self._opened is not None:
+            self._opened.finish(place)
+
+    def close(self) -> None:
+        """Close the files. Raises `OSError`."""
+        if self._opened is not None:
+            self._opened.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

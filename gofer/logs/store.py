@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from gofer.core.errors import FailedPrecondition
 from gofer.core.ids import TaskRunKey
-from gofer.logs.files import LogFiles, OpenLog
+from gofer.logs.files import LogFiles, NewLog, OpenLog
 from gofer.logs.follower import LogFollower
 from gofer.logs.writer import LogWriter
 
@@ -38,8 +38,10 @@ class LogStore:
         return LogFiles.of(self._root, key).log
 
     @asynccontextmanager
-    async def writer(self, key: TaskRunKey) -> AsyncIterator[LogWriter]:
+    async def writer(self, key: TaskRunKey, *, is_new: bool = False) -> AsyncIterator[LogWriter]:
         """Write a log for the length of the block, going on where its last whole record ends.
+
+        One that `is_new`, since nothing can have been written to it, is made by its first bytes.
 
         At the end of the block all that was appended is on the disk, or `OSError` is raised. A block that is left by an
         error or a cancellation writes what waits if the disk takes it soon; what does not get there is asked for again
@@ -53,7 +55,7 @@ class LogStore:
             raise OSError(errno.EBUSY, f"an earlier write of the log of {key} has not ended: its disk does not answer")
         self._writers[key] = None
         try:
-            opened = await self._opened(key, files)
+            opened = NewLog(files) if is_new else await self._opened(key, files)
             writer = LogWriter(opened, name=str(key), on_written=lambda: self._wake(key))
             self._writers[key] = writer
             self._wake(key)

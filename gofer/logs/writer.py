@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from gofer.core.output import LogChunk, LogCursor, LogStream
-from gofer.logs.files import OpenLog
+from gofer.logs.files import NewLog, OpenLog
 from gofer.logs.index import Place
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
@@ -20,7 +20,7 @@ class LogWriter:
     never closed while it is being written.
     """
 
-    def __init__(self, files: OpenLog, *, name: str, on_written: Callable[[], None]) -> None:
+    def __init__(self, files: OpenLog | NewLog, *, name: str, on_written: Callable[[], None]) -> None:
         """`on_written` is told of every write that is done."""
         self._files = files
         self._name = name
@@ -141,7 +141,11 @@ class LogWriter:
 
     def _close_when_idle(self) -> None:
         closed = self._closed
-        if closed is not None and self._job is None and not closed.done():
+        if closed is None or self._job is not None or closed.done():
+            return
+        if not self._files.is_open:
+            closed.set_result(None)
+        else:
             closing = asyncio.get_running_loop().run_in_executor(None, self._files.close)
             closing.add_done_callback(lambda done: self._end(closed, done))
 

@@ -86,6 +86,7 @@ class TaskSupervisor:
         self._task = task
         self._task_run = task_run
         self._may_exist = adopted
+        self._log_is_new = False
         self._start_committed = task_run.started_at is not None
         self._parts = parts
         self._post = post
@@ -159,6 +160,7 @@ class TaskSupervisor:
 
     async def _live(self) -> _Ending:
         try:
+            self._log_is_new = False
             engine = await self._engine()
             found = await self._find(engine) or await self._create(engine)
             if found is None:
@@ -203,7 +205,7 @@ class TaskSupervisor:
         except (NotFound, FailedPrecondition, InvalidInput) as error:
             raise _Refused(Reason(code=ReasonCode.IMAGE_UNAVAILABLE, description=error.message)) from error
         self._parts.observe(LaunchStep.CREATE, self.key)
-        self._may_exist = True
+        self._log_is_new, self._may_exist = not self._may_exist, True
         try:
             handle = await engine.create(self._spec(image))
         except (NotFound, FailedPrecondition, InvalidInput) as error:
@@ -215,7 +217,7 @@ class TaskSupervisor:
         if self._start_committed and found.status.state is ContainerState.CREATED:
             # It ran, and the engine has lost that. To start it would be to run the task twice.
             return _Ending(TaskLost(task=self._task.id), handle)
-        async with self._parts.logs.writer(self.key) as writer:
+        async with self._parts.logs.writer(self.key, is_new=self._log_is_new) as writer:
             async with engine.logs(handle, since=writer.cursor) as chunks:
                 if found.status.state is ContainerState.CREATED:
                     await self._start(engine, handle)
