@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from hmac import compare_digest
+from pathlib import Path
 from typing import Final, NewType
 
 from nacl.exceptions import CryptoError
@@ -92,6 +93,7 @@ def _own_key(settings: Settings) -> SealingKey:
     path = settings.data_folder / KEY_FILE
     content = read_private_file(path)
     if content is None:
+        _refuse_to_lose(path, settings)
         content = random(SecretBox.KEY_SIZE)
         write_private_file(path, content)
     if len(content) != SecretBox.KEY_SIZE:
@@ -101,6 +103,18 @@ def _own_key(settings: Settings) -> SealingKey:
             path=str(path),
         )
     return SealingKey(content)
+
+
+def _refuse_to_lose(path: Path, settings: Settings) -> None:
+    """Raise where there is something that was sealed with the key that is missing, or may be."""
+    database = settings.server.storage_path
+    if database.exists():
+        raise FailedPrecondition(
+            f"{path} is missing, and what {database} holds under encryption could never be read again without it: "
+            "restore it from a backup; if no secret is worth keeping, "
+            f"make a new key with: head -c {SecretBox.KEY_SIZE} /dev/urandom > {path}",
+            path=str(path),
+        )
 
 
 def _box(key: SealingKey) -> SecretBox:

@@ -16,7 +16,7 @@ from gofer.clock import Clock
 from gofer.lifecycle import running
 from gofer.sqlite.connection import on_thread, writer_connection
 from gofer.sqlite.group import GroupStep
-from gofer.sqlite.migrate import load_migrations, migrate
+from gofer.sqlite.migrate import application_id, load_migrations, migrate
 from gofer.sqlite.point import NotNow, PointReader, open_point_reader
 from gofer.sqlite.readers import Readers, open_readers
 from gofer.sqlite.writer import Writer
@@ -89,7 +89,8 @@ async def open_database(
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     async with writer_connection(path) as connection:
-        await on_thread(connection, partial(migrate, migrations=load_migrations(migrations)))
+        steps, owner = load_migrations(migrations), application_id(migrations)
+        await on_thread(connection, partial(migrate, migrations=steps, owner=owner))
         async with open_readers(path, count=READERS, make_unit=make_unit, now=now) as readers:
             writer = Writer(connection, make_unit=make_unit, after_commit=after_commit, now=now, observe=observe)
             with open_point_reader(path, make_unit=make_unit, now=now) as points:

@@ -121,3 +121,16 @@ def test_a_token_is_stored_as_sha_256_of_its_text() -> None:
     assert "60e05bd1b195af2f94112fa7197a5c88289058840ce7c6df9693756bc6250f55" == hash_token(text)
     assert is_same_hash(hash_token(text), hash_token(text))
     assert not is_same_hash(hash_token(text), hash_token("\ud800"))
+
+
+def test_a_lost_key_is_not_replaced_while_there_is_a_database(tmp_path: Path) -> None:
+    """What was sealed with it could never be opened again, and nobody was told."""
+    kept = settings(tmp_path)
+    open_sealer(kept)
+    (tmp_path / "encryption.key").unlink()
+    (tmp_path / "gofer.db").touch()
+
+    with pytest.raises(FailedPrecondition, match=r"encryption\.key is missing.*restore it from a backup"):
+        open_sealer(kept)
+
+    assert not (tmp_path / "encryption.key").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gofer.core.pipeline import ConfigState
-from gofer.sqlite.migrate import load_migrations, migrate
+from gofer.sqlite.migrate import application_id, load_migrations, migrate
 from gofer.storage.unit import Unit
 from tests.factories import NOW, make_config, make_namespace, make_pipeline
 
@@ -16,7 +16,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     opened = sqlite3.connect(tmp_path / "gofer.db", isolation_level=None)
     opened.row_factory = sqlite3.Row
     opened.execute("PRAGMA foreign_keys=ON")
-    migrate(opened, load_migrations("gofer.storage.migrations"))
+    migrate(opened, load_migrations("gofer.storage.migrations"), owner=application_id("gofer.storage.migrations"))
     yield opened
     opened.close()
 

@@ -9,7 +9,7 @@ from gofer.core.pipeline import ConfigState, PipelineState, RegistryAuth, Requir
 from gofer.core.run import ReasonCode, RunState, StopRequest, TaskState
 from gofer.core.times import from_ms
 from gofer.sqlite import open_database
-from gofer.sqlite.migrate import load_migrations, migrate
+from gofer.sqlite.migrate import application_id, load_migrations, migrate
 from gofer.storage.page import Page
 from gofer.storage.unit import Unit
 from tests.factories import run_key
@@ -17,6 +17,7 @@ from tests.fakes.clock import FakeClock
 
 DATA = Path(__file__).parents[2] / "data" / "storage"
 MIGRATIONS = load_migrations("gofer.storage.migrations")
+OURS = application_id("gofer.storage.migrations")
 TEAM = PipelineKey(namespace=NamespaceId("team"), pipeline=PipelineId("build"))
 
 
@@ -42,7 +43,7 @@ def test_an_older_file_is_upgraded_to_the_same_schema(version: int, tmp_path: Pa
     stored_version(version, tmp_path / "old.db")
     connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
 
-    assert migrate(connection, MIGRATIONS) == len(MIGRATIONS)
+    assert migrate(connection, MIGRATIONS, owner=OURS) == len(MIGRATIONS)
 
     assert (DATA / "schema.sql").read_text() == schema_of(connection)
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -54,7 +55,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 9999")
 
     with pytest.raises(FailedPrecondition, match="newer Gofer"):
-        migrate(connection, MIGRATIONS)
+        migrate(connection, MIGRATIONS, owner=OURS)
 
     assert schema_of(connection) == "\n"
     connection.close()
