@@ -42,13 +42,6 @@ class EncodedParts:
         """About how much is kept."""
         return self._size_bytes
 
-    def kept(self, key: Hashable) -> bytes | None:
-        """Give the element of one item, with tag and length, where it is kept."""
-        part = self._kept.get(key)
-        if part is not None:
-            self._keep(key, part)
-        return part
-
     async def joined(self, items: Sequence[tuple[Hashable, Make]], *, are_large: bool = False) -> bytes:
         """Give the elements of all items in their order, each with tag and length.
 

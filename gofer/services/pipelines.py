@@ -102,18 +102,6 @@ class Pipelines:
 
         return await self._database.read(read)
 
-    async def find_head(self, caller: Caller, target: Target, version: int) -> PipelineView | None:
-        """Give what `get` gives, without the tasks and much sooner; None where `get` raises `NotFound`."""
-
-        def read(unit: Unit) -> PipelineView | None:
-            key = pipeline_key(unit, caller, target)
-            pipeline = unit.pipelines.find(key)
-            found = Version(version) if version else unit.pipelines.find_live_version(key)
-            config = None if found is None else unit.pipelines.find_config_head(key, found)
-            return None if pipeline is None or config is None else PipelineView(pipeline=pipeline, config=config)
-
-        return await self._database.look_up(read)
-
     async def list(self, caller: Caller, namespace: str, page: Page) -> Listed[Pipeline]:
         """Give those of a namespace's pipelines that are open to the caller by id, descending."""
         return await self._database.read(

@@ -1,22 +1,16 @@
 """The actors' only way to store what a signal changed: no caller, no permission check, one commit each."""
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, assert_never
+from typing import assert_never
 
 from gofer.core.errors import Unreadable
-from gofer.core.ids import AttemptId, InstanceId, PipelineKey, RunKey, TaskId, TaskRunKey, Version
+from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, TaskRun
 from gofer.core.step import RunChanged, Step, TaskRunChanged
 from gofer.sqlite import Database
 from gofer.storage.runs import StaleRevision as StaleRevision  # noqa: PLC0414 (the workers' name for it)
 from gofer.storage.unit import Unit
-
-
-FEW_TASKS: Final = 50
-"""A run of so many is loaded at once, where its version was seen before."""
-_KEPT_VERSIONS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +45,21 @@ class RunProgress:
         """Use the engine name for all attempts of runs that are admitted from now on."""
         self._database = database
         self._engine = engine
-        self._small: dict[tuple[PipelineKey, Version], None] = {}  # versions with few tasks, in the order of their use
 
     async def load(self, key: RunKey) -> Loaded:
         """Read a run, its plan and its progress. Raises `NotFound`, and `Unreadable` for one that can only be ended."""
-        loaded = await self._database.look_up(partial(self._read_small, key))
-        if loaded is None:
-            loaded = await self._database.read(partial(self._read, key))
-        self._note_size(loaded)
-        return loaded
 
-    def _read_small(self, key: RunKey, unit: Unit) -> Loaded | None:
-        """Read a run that is known to be small; None for another."""
-        run = unit.runs.find_run(key)
-        is_small = run is not None and (key.of_pipeline, run.version) in self._small
-        return self._read(key, unit) if is_small else None
+        def read(unit: Unit) -> Loaded:
+            run = unit.runs.get_run(key)
+            if run.damage and not run.state.is_terminal:
+                raise Unreadable(f"the stored run can't be read, {run.damage}: start another", run=str(key))
+            config = unit.pipelines.find_config(key.of_pipeline, run.version)
+            if config is None:
+                raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
+            plan = Plan.of(run, config.tasks, engine=self._engine)
+            return Loaded(plan=plan, progress=Progress.of(plan, run, unit.runs.all_task_runs(key)))
 
-    def _read(self, key: RunKey, unit: Unit) -> Loaded:
-        run = unit.runs.get_run(key)
-        if run.damage and not run.state.is_terminal:
-            raise Unreadable(f"the stored run can't be read, {run.damage}: start another", run=str(key))
-        config = unit.pipelines.find_config(key.of_pipeline, run.version)
-        if config is None:
-            raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
-        plan = Plan.of(run, config.tasks, engine=self._engine)
-        return Loaded(plan=plan, progress=Progress.of(plan, run, unit.runs.all_task_runs(key)))
-
-    def _note_size(self, loaded: Loaded) -> None:
-        version = (loaded.plan.key.of_pipeline, loaded.progress.run.version)
-        self._small.pop(version, None)
-        if len(loaded.plan.tasks) <= FEW_TASKS:
-            self._small[version] = None
-            if len(self._small) > _KEPT_VERSIONS:
-                del self._small[next(iter(self._small))]
+        return await self._database.read(read)
 
     async def salvage(self, key: RunKey) -> Loaded:
         """Read a run whose plan is not to be trusted, with as much of a plan as ending it takes. Raises `NotFound`.
@@ -137,7 +113,7 @@ class RunProgress:
 
     async def queued(self, key: RunKey) -> QueuedRun:
         """Read what admission needs to know of one run. Raises `NotFound`."""
-        limit = await self._database.look_up(lambda unit: unit.runs.parallelism_of(key))
+        limit = await self._database.read(lambda unit: unit.runs.parallelism_of(key))
         return QueuedRun(key=key, parallelism=limit)
 
     async def engines(self) -> tuple[str, ...]:

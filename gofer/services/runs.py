@@ -110,7 +110,7 @@ class Runs:
 
     async def get(self, caller: Caller, target: Target) -> Run:
         """Give one run."""
-        return await self._database.look_up(lambda unit: unit.runs.get_run(run_key(unit, caller, target)))
+        return await self._database.read(lambda unit: unit.runs.get_run(run_key(unit, caller, target)))
 
     async def list(self, caller: Caller, target: Target, page: Page) -> Listed[Run]:
         """Give a pipeline's runs, newest first; none for a pipeline that does not exist."""

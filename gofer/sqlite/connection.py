@@ -72,21 +72,6 @@ async def reader_connection(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         yield connection
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open an existing database for reading only, never waiting for a lock; the caller closes it."""
-    raw = sqlite3.connect(
-        _uri(path, "ro"), uri=True, timeout=0, isolation_level=None, cached_statements=_CACHED_STATEMENTS
-    )
-    try:
-        raw.row_factory = sqlite3.Row
-        for pragma in (*_READER_PRAGMAS, "PRAGMA busy_timeout=0"):
-            raw.execute(pragma).close()
-    except sqlite3.DatabaseError:
-        raw.close()
-        raise
-    return raw
-
-
 async def on_thread(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
     """Run `function` on the connection's thread and give what it returns, or raise what it raises.
 

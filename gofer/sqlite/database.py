@@ -17,7 +17,6 @@ from gofer.lifecycle import running
 from gofer.sqlite.connection import on_thread, writer_connection
 from gofer.sqlite.group import GroupStep
 from gofer.sqlite.migrate import application_id, load_migrations, migrate
-from gofer.sqlite.point import NotNow, PointReader, open_point_reader
 from gofer.sqlite.readers import Readers, open_readers
 from gofer.sqlite.writer import Writer
 
@@ -31,10 +30,9 @@ CLOSE_GRACE: Final = timedelta(seconds=10)
 class Database(Generic[U]):
     """An open database; made by `open_database`. `U` is the caller's unit of work."""
 
-    def __init__(self, writer: Writer[U], readers: Readers[U], points: PointReader[U]) -> None:
+    def __init__(self, writer: Writer[U], readers: Readers[U]) -> None:
         self._writer = writer
         self._readers = readers
-        self._points = points
 
     async def write(self, function: Callable[[U], T]) -> T:
         """Run `function` on a new unit, on the writer's thread, and give its result once it is on the disk.
@@ -53,16 +51,6 @@ class Database(Generic[U]):
         It returns plain values, no cursor. Cancelling the wait interrupts it.
         """
         return await self._readers.read(function)
-
-    async def look_up(self, function: Callable[[U], T]) -> T:
-        """Run a function that reads a few small rows by their keys, at once, on the event loop; else as `read`.
-
-        Ten times as fast as `read`, and nothing else goes on meanwhile: no list, no scan, no value of unknown size.
-        """
-        try:
-            return self._points.read(function)
-        except NotNow:
-            return await self._readers.read(function)
 
 
 @asynccontextmanager
@@ -93,6 +81,5 @@ async def open_database(
         await on_thread(connection, partial(migrate, migrations=steps, owner=owner))
         async with open_readers(path, count=READERS, make_unit=make_unit, now=now) as readers:
             writer = Writer(connection, make_unit=make_unit, after_commit=after_commit, now=now, observe=observe)
-            with open_point_reader(path, make_unit=make_unit, now=now) as points:
-                async with running(writer, grace=CLOSE_GRACE):
-                    yield Database(writer, readers, points)
+            async with running(writer, grace=CLOSE_GRACE):
+                yield Database(writer, readers)

@@ -28,11 +28,6 @@ _RAISE_LAST_VERSION: Final = """
 _FIND_CONFIG: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 _FIND_LIVE: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'"
 _LIVE_VERSION: Final = "SELECT version FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'"
-_FIND_HEAD: Final = """
-    SELECT namespace, pipeline, version, name, description, parallelism, state, registered_at, deprecated_at,
-        '[]' AS tasks
-    FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?
-"""
 _FIND_PARALLELISM: Final = (
     "SELECT parallelism FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 )
@@ -144,11 +139,6 @@ class PipelineRepository(DeploymentRepository):
         """Tell which version new runs use, or None where none is live."""
         row = self._connection.execute(_LIVE_VERSION, (key.namespace, key.pipeline)).fetchone()
         return None if row is None else Version(row["version"])
-
-    def find_config_head(self, key: PipelineKey, version: Version) -> PipelineConfig | None:
-        """Give the config of a version without its tasks, or None where there is none."""
-        row = self._connection.execute(_FIND_HEAD, (key.namespace, key.pipeline, version)).fetchone()
-        return None if row is None else config_of(row)
 
     def get_parallelism(self, key: PipelineKey, version: Version) -> int:
         """Give a version's own limit of parallel runs (0 = none), without its tasks. Raises `NotFound`."""

@@ -16,7 +16,6 @@ from gofer.api.convert.pipelines import (
 from gofer.api.encoded import EncodedParts, element
 from gofer.api.exchange import encoded_reply
 from gofer.core.errors import InvalidInput
-from gofer.core.pipeline import Pipeline
 from gofer.services.pipelines import Pipelines, PipelineView
 from gofer.services.runs import Target
 from gofer_sdk._proto import proto
@@ -54,10 +53,6 @@ class PipelineHandlers(proto.GoferBase):
     async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
         """Serve GetPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)
-        head = await self._pipelines.find_head(current_caller(), target, message.version)
-        kept = None if head is None else self._encoded.kept(config_row_key(head.config))
-        if head is not None and kept is not None:
-            return encoded_reply(proto.GetPipelineResponse, _view(head.pipeline, kept))
         view = await self._pipelines.get(current_caller(), target, message.version)
         return encoded_reply(proto.GetPipelineResponse, await self._encoded_view(view))
 
@@ -67,7 +62,7 @@ class PipelineHandlers(proto.GoferBase):
         encoded = await self._encoded.joined(
             [(config_row_key(config), lambda: config_to_proto(config))], are_large=len(config.tasks) > MANY_TASKS
         )
-        return _view(view.pipeline, encoded)
+        return element(PIPELINE_FIELD, encode(proto.Pipeline(metadata=pipeline_to_proto(view.pipeline))) + encoded)
 
     async def list_pipelines(self, message: proto.ListPipelinesRequest) -> proto.ListPipelinesResponse:
         """Serve ListPipelines."""
@@ -126,8 +121,3 @@ class PipelineHandlers(proto.GoferBase):
         return proto.ListDeploymentsResponse(
             deployments=[deployment_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
         )
-
-
-def _view(pipeline: Pipeline, config: bytes) -> bytes:
-    """Give the field that holds a pipeline, with its encoded version."""
-    return element(PIPELINE_FIELD, encode(proto.Pipeline(metadata=pipeline_to_proto(pipeline))) + config)
