@@ -5,13 +5,11 @@
 
 import asyncio
 import gc
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -27,45 +25,50 @@ from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NotDueHandlers
 from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.runs import RunHandlers
+from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
 from gofer.api.handlers.tokens import TokenHandlers
 from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
-from gofer.config.check import start_warnings, why_not_startable
-from gofer.config.load import load_settings
 from gofer.config.settings import Settings
-from gofer.core.errors import EngineUnavailable, GoferError, InvalidInput
+from gofer.core.errors import EngineUnavailable
 from gofer.core.events import Envelope
 from gofer.core.ids import InstanceId, TaskRunKey
 from gofer.engines.opened import OpenedEngines
-from gofer.engines.protocols import SchedulerEngine
+from gofer.engines.protocols import SchedulerEngine, SecretStoreEngine
 from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder
-from gofer.lifecycle import allow_many_files, exit_in_time, running, stop_on_signals
-from gofer.logging import set_up_logging
+from gofer.lifecycle import allow_many_files, running
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
+from gofer.services.blobs import SealedBlobs
 from gofer.services.events import Events
+from gofer.services.global_secrets import GlobalSecrets
 from gofer.services.known_tokens import KnownTokens
+from gofer.services.masks import AttemptMasks, NeededBlobs
 from gofer.services.namespaces import Namespaces
 from gofer.services.pipelines import Pipelines
 from gofer.services.progress import RunProgress
+from gofer.services.rotation import KeyRotation
 from gofer.services.runs import Runs
+from gofer.services.secret_values import SecretValues
+from gofer.services.secrets import PipelineSecrets
 from gofer.services.system import System, SystemInfo
 from gofer.services.task_runs import TaskRuns
 from gofer.services.tokens import Tokens
 from gofer.sqlite import Database, GroupStep, open_database
 from gofer.storage.unit import Unit
-from gofer.systemd import ServiceManager
 from gofer.tls import server_context
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching, LaunchStep
 from gofer.workers.recovery import Recovery
+from gofer.workers.rendering import Rendering
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
 from gofer.workers.troubles import Troubles
+from gofer_sdk.rules.references import ReferenceKind
 
 _log = structlog.get_logger(__name__)
 
@@ -115,6 +118,7 @@ class _Base:
     known_tokens: KnownTokens
     sealer: Sealer
     instance: InstanceId
+    blobs: SealedBlobs
     engines: OpenedEngines
     engine: SchedulerEngine
     logs: LogStore
@@ -165,6 +169,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
     engines = await stack.enter_async_context(
         OpenedEngines(lambda name: registry.scheduler(name, _engine_settings(settings, name)))
     )
+    instance = await database.read(lambda unit: unit.meta.instance_id())
     return _Base(
         settings=settings,
         clock=clock,
@@ -173,7 +178,8 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         database=database,
         known_tokens=known_tokens,
         sealer=sealer,
-        instance=await database.read(lambda unit: unit.meta.instance_id()),
+        instance=instance,
+        blobs=SealedBlobs(engine=await _open_secrets(stack, settings, registry), sealer=sealer, instance=instance),
         engines=engines,
         engine=await _default_engine(engines, settings),
         logs=LogStore(settings.task_run_logs_dir),
@@ -211,6 +217,12 @@ async def _open_storage(
             observe=probes.group,
         )
     )
+
+
+async def _open_secrets(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> SecretStoreEngine:
+    name = settings.secret_store.engine
+    block: object = settings.secret_store.sqlite if name == "sqlite" else {}
+    return await stack.enter_async_context(registry.secret_store(name, block))
 
 
 async def _default_engine(engines: OpenedEngines, settings: Settings) -> SchedulerEngine:
@@ -253,6 +265,7 @@ def _engine_settings(settings: Settings, name: str) -> object:
 
 async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
     settings = base.settings
+    await base.blobs.sweep(NeededBlobs(database=base.database, instance=base.instance))
     stop_timeout = settings.task_run_stop_timeout
     parts = Launching(
         engine_of=base.engines.get,
@@ -260,6 +273,8 @@ async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
         logs=base.logs,
         slots=SlotGate(settings.scheduler.max_tasks),
         opener=base.sealer,
+        rendering=_rendering(base),
+        masks=AttemptMasks(blobs=base.blobs),
         clock=base.clock,
         stop_timeout=FOR_EVER if stop_timeout < timedelta() else stop_timeout,
         observe=base.probes.observe,
@@ -278,6 +293,16 @@ async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
         clock=base.clock,
     )
     await stack.enter_async_context(running(scheduler, grace=_share(settings, 1)))
+
+
+def _rendering(base: _Base) -> Rendering:
+    values = SecretValues(database=base.database, blobs=base.blobs)
+    return Rendering(
+        {
+            ReferenceKind.PIPELINE_SECRET: values.of_pipeline,
+            ReferenceKind.GLOBAL_SECRET: values.of_global,
+        }
+    )
 
 
 def _share(settings: Settings, parts: int) -> timedelta:
@@ -322,9 +347,24 @@ def _api(base: _Base) -> Composite:
         NotDueHandlers(),
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, results_limit=limit),
+        _secret_handlers(base),
         SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes)),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
+    )
+
+
+def _secret_handlers(base: _Base) -> SecretHandlers:
+    database, blobs = base.database, base.blobs
+    return SecretHandlers(
+        pipeline_secrets=PipelineSecrets(database=database, blobs=blobs),
+        global_secrets=GlobalSecrets(database=database, blobs=blobs),
+        rotation=KeyRotation(
+            database=database,
+            blobs=blobs,
+            sealer=base.sealer,
+            needed=NeededBlobs(database=database, instance=base.instance),
+        ),
     )
 
 
@@ -344,53 +384,3 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-
-
-async def _serve(settings: Settings, *, stopping: Callable[[], None]) -> None:
-    stop = asyncio.Event()
-    manager = ServiceManager()
-
-    def begin_to_stop() -> None:
-        stopping()
-        stop.set()
-
-    with stop_on_signals(begin_to_stop):
-        async with running_app(settings) as app:
-            settle()
-            manager.ready(status=f"listening on {app.server.address}")
-            await stop.wait()
-            _log.info("stopping; containers go on running")
-            manager.stopping(status="letting calls finish")
-    _log.info("stopped")
-
-
-def main(*, config_path: str | None, dev_mode: bool) -> int:
-    """Run the server of `gofer service start` until a signal ends it; give the process's exit code."""
-    try:
-        loaded = load_settings(
-            config_path=Path(config_path) if config_path else None,
-            dev_mode=dev_mode,
-            environment=os.environ,
-            home=Path.home(),
-            engines=EngineRegistry().scheduler_names,
-        )
-    except InvalidInput as error:
-        return _refuse(error.faults)
-    faults = why_not_startable(loaded.settings)
-    if faults:
-        return _refuse(faults)
-    with set_up_logging(loaded.settings):
-        for warning in (*loaded.warnings, *start_warnings(loaded.settings)):
-            _log.warning(warning)
-        try:
-            with exit_in_time(loaded.settings.server.shutdown_timeout) as stopping:
-                asyncio.run(_serve(loaded.settings, stopping=stopping))
-        except GoferError as error:
-            _log.critical("the server can't run", error=error.message)
-            return 1
-    return 0
-
-
-def _refuse(faults: Sequence[str]) -> int:
-    sys.stderr.write("".join(f"gofer: {fault}\n" for fault in faults))
-    return 1

@@ -30,8 +30,6 @@ NOT_YET: Final[Mapping[str, str]] = {
     "object_store.sqlite.path": r"object_store\.sqlite",
     "scheduler.docker.prune": r"\.prune\b(?!\()",
     "scheduler.docker.prune_interval": r"\.prune_interval",
-    "secret_store.engine": r"secret_store\.engine",
-    "secret_store.sqlite.path": r"secret_store\.sqlite\.path",
 }
 """Keys that are read and checked, and have no effect in this version; with what the code would hold if they had one."""
 

@@ -231,7 +231,7 @@ class SecretStoreSettings:
     """Where secrets are kept."""
 
     engine: str = "sqlite"
-    """The engine: `sqlite`."""
+    """The engine: `sqlite`, `memory`, which forgets them with the server, or the name of one that you installed."""
 
     sqlite: SqliteSecretStoreSettings = SqliteSecretStoreSettings()
 

@@ -17,6 +17,9 @@ EventId = NewType("EventId", int)
 InstanceId = NewType("InstanceId", str)
 """Tells the servers apart that share one engine: made once per data folder."""
 
+BlobId = NewType("BlobId", str)
+"""Names what a store keeps: made afresh for each value that is put, and told to nobody outside."""
+
 DEFAULT_NAMESPACE = NamespaceId("default")
 
 
@@ -84,3 +87,11 @@ class AttemptId:
     def __str__(self) -> str:
         """Give `instance/namespace/pipeline/run/task/number`, for labels, people and logs."""
         return f"{self.instance}/{self.key}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobKey:
+    """Names a value in a store, which several servers may share."""
+
+    instance: InstanceId
+    blob: BlobId

@@ -96,6 +96,13 @@ class Masker:
         return min(needle.unfinished(data, position) for needle in self._needles)
 
 
+def masked_text(text: str, secrets: Iterable[Secret]) -> str:
+    """Give the text with every value masked that has at least `MIN_CHARACTERS` characters."""
+    masker = Masker(secrets)
+    data = text.encode("utf-8", "surrogateescape")
+    return (masker.feed(data) + masker.finish()).decode("utf-8", "surrogateescape")
+
+
 class _Needle:
     """One value, and where it comes next in the data at hand."""
 

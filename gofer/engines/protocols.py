@@ -1,8 +1,9 @@
 """The contract page: what Gofer asks of an engine.
 
-An engine is made by a factory that is declared as an entry point of the group `gofer.scheduler_engines` and called
-once at start with that engine's settings block. It is entered as an async context manager before any other call and
-left after the last. All methods may be called concurrently for different handles.
+An engine is made by a factory that is declared as an entry point of the group of its kind (`gofer.scheduler_engines`,
+`gofer.secret_store_engines`) and called once at start with that engine's settings block. It is entered as an async
+context manager before any other call and left after the last. What follows is about scheduler engines, whose methods
+may all be called concurrently for different handles; of the stores, their classes below say what holds.
 
 Order of calls of one attempt: `find`, `ensure_image`, `create`, `logs` (opened before `start`), `start`, `wait`, the
 rest of the logs, `remove`. After a restart of Gofer: `find`, then `logs` from a cursor, `wait`, `remove`. `stop` may
@@ -22,7 +23,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import NewType, Protocol, Self
 
-from gofer.core.ids import AttemptId, InstanceId
+from gofer.core.ids import AttemptId, BlobKey, InstanceId
 from gofer.core.output import LogChunk, LogCursor
 
 ContainerHandle = NewType("ContainerHandle", str)
@@ -210,4 +211,48 @@ class SchedulerEngine(Protocol):
 
     def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
         """Give every container with this instance's label, in any state."""
+        ...
+
+
+class SecretStoreEngine(Protocol):
+    """Keeps the values of secrets. Declared in the group `gofer.secret_store_engines`.
+
+    It gets sealed bytes only, under ids that tell nothing: what they belong to, and who may see it, is the server's to
+    know. Any method may be called at any time, concurrently too, also after another has failed, and raises
+    `EngineUnavailable` where the store can't be reached. Cancelling an await ends the wait; what was asked may or may
+    not have been done.
+    """
+
+    name: str
+
+    async def __aenter__(self) -> Self:
+        """Open the store. Raises `EngineUnavailable`, or `FailedPrecondition` where it can't be used as it is."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it. What was put stays, but for engines that say otherwise."""
+        ...
+
+    async def put(self, key: BlobKey, sealed: bytes) -> None:
+        """Keep the bytes in the place of what is under the key, whole or not at all.
+
+        Once it returns they survive a failure of the power, but for engines that keep nothing.
+        """
+        ...
+
+    async def get(self, key: BlobKey) -> bytes:
+        """Give the bytes exactly. Raises `NotFound`."""
+        ...
+
+    async def delete(self, key: BlobKey) -> None:
+        """Forget the bytes. Idempotent: deleting the unknown is done."""
+        ...
+
+    def list_keys(self, instance: InstanceId) -> AsyncIterator[BlobKey]:
+        """Give every key of the instance, in any order.
+
+        What is put or deleted meanwhile may be missing or there. The store may be changed between two items.
+        """
         ...

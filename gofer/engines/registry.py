@@ -10,20 +10,17 @@ the engine is entered.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
 from gofer.core.errors import FailedPrecondition, InvalidInput
-from gofer.engines.protocols import SchedulerEngine
+from gofer.engines.protocols import SchedulerEngine, SecretStoreEngine
 
 SCHEDULER_GROUP: Final = "gofer.scheduler_engines"
-_SCHEDULER_MEMBERS: Final = tuple(
-    sorted(
-        {name for name in vars(SchedulerEngine) if not name.startswith("_")}
-        | set(SchedulerEngine.__annotations__)
-        | {"__aenter__", "__aexit__"}
-    )
-)
+SECRET_STORE_GROUP: Final = "gofer.secret_store_engines"  # noqa: S105 (the name of a group)
+
+Find = Callable[[str], Iterable[EntryPoint]]
 
 
 def installed(group: str) -> Iterable[EntryPoint]:
@@ -32,45 +29,88 @@ def installed(group: str) -> Iterable[EntryPoint]:
 
 
 class EngineRegistry:
-    """Knows the engines that are installed, by kind and name. Looks once, at its making."""
+    """Knows the engines that are installed, by kind and name. Looks once, at its making.
 
-    def __init__(self, *, find: Callable[[str], Iterable[EntryPoint]] = installed) -> None:
-        self._schedulers = _by_name(find(SCHEDULER_GROUP))
+    Whatever makes an engine raises `InvalidInput` where no package declares its name; the message lists those that are
+    known. It raises `FailedPrecondition` where two packages declare it, its package can't be imported, or what its
+    factory gives is no engine of that kind.
+    """
+
+    def __init__(self, *, find: Find = installed) -> None:
+        self._schedulers = _Kind.of("scheduler engine", SchedulerEngine, find(SCHEDULER_GROUP))
+        self._secret_stores = _Kind.of("secret store engine", SecretStoreEngine, find(SECRET_STORE_GROUP))
 
     @property
     def scheduler_names(self) -> tuple[str, ...]:
         """The known scheduler engines, sorted."""
-        return tuple(sorted(self._schedulers))
+        return self._schedulers.names
+
+    @property
+    def secret_store_names(self) -> tuple[str, ...]:
+        """The known secret store engines, sorted."""
+        return self._secret_stores.names
 
     def scheduler(self, name: str, settings: object) -> SchedulerEngine:
-        """Make the scheduler engine of that name, not entered yet, from its settings block.
+        """Make the scheduler engine of that name, not entered yet, from its settings block."""
+        return cast("SchedulerEngine", self._schedulers.make(name, settings))
 
-        Raises:
-            InvalidInput: no package declares that name; the message lists those that are known.
-            FailedPrecondition: two packages declare it, its package can't be imported, or what its factory gives is
-                no scheduler engine.
+    def secret_store(self, name: str, settings: object) -> SecretStoreEngine:
+        """Make the secret store engine of that name, not entered yet, from its settings block."""
+        return cast("SecretStoreEngine", self._secret_stores.make(name, settings))
 
-        """
-        engine = self._make(self._schedulers, name, settings)
-        missing = [member for member in _SCHEDULER_MEMBERS if not hasattr(engine, member)]
-        if missing:
-            raise FailedPrecondition(
-                f"the scheduler engine {name} is incomplete: it lacks {', '.join(missing)}", engine=name
-            )
-        return cast("SchedulerEngine", engine)
 
-    def _make(self, known: dict[str, list[EntryPoint]], name: str, settings: object) -> object:
-        declared = known.get(name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """The engines of one kind."""
+
+    words: str
+    members: tuple[str, ...]  # what an engine of the kind must have
+    declared: dict[str, list[EntryPoint]]
+
+    @classmethod
+    def of(cls, words: str, protocol: type, declared: Iterable[EntryPoint]) -> "_Kind":
+        members = {name for name in vars(protocol) if not name.startswith("_")} | set(protocol.__annotations__)
+        return cls(
+            words=words,
+            members=tuple(sorted(members | {"__aenter__", "__aexit__"})),
+            declared=_by_name(declared),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.declared))
+
+    def make(self, name: str, settings: object) -> object:
+        declared = self.declared.get(name)
         if declared is None:
-            names = ", ".join(sorted(known)) or "none"
-            raise InvalidInput(f"there is no scheduler engine {name[:64]!r}; known are: {names}", engine=name)
+            names = ", ".join(self.names) or "none"
+            raise InvalidInput(f"there is no {self.words} {name[:64]!r}; known are: {names}", engine=name)
         if len(declared) > 1:
             packages = " and ".join(sorted(_package(entry) for entry in declared))
             raise FailedPrecondition(
-                f"the scheduler engine {name} is declared by {packages}; uninstall all but one", engine=name
+                f"the {self.words} {name} is declared by {packages}; uninstall all but one", engine=name
             )
-        factory = _load(declared[0])
-        return factory(settings)
+        engine = self._load(declared[0])(settings)
+        missing = [member for member in self.members if not hasattr(engine, member)]
+        if missing:
+            raise FailedPrecondition(
+                f"the {self.words} {name} is incomplete: it lacks {', '.join(missing)}", engine=name
+            )
+        return engine
+
+    def _load(self, entry: EntryPoint) -> Callable[[object], object]:
+        try:
+            factory = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise FailedPrecondition(
+                f"the {self.words} {entry.name} ({entry.value}, from {_package(entry)}) can't be loaded: {error}",
+                engine=entry.name,
+            ) from error
+        if not callable(factory):
+            raise FailedPrecondition(
+                f"the {self.words} {entry.name}: {entry.value} is no factory, it can't be called", engine=entry.name
+            )
+        return cast("Callable[[object], object]", factory)
 
 
 def _by_name(declared: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:
@@ -80,21 +120,6 @@ def _by_name(declared: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:
         if all(entry.value != other.value for other in same):  # one package found twice on the path is one package
             same.append(entry)
     return found
-
-
-def _load(entry: EntryPoint) -> Callable[[object], object]:
-    try:
-        factory = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise FailedPrecondition(
-            f"the scheduler engine {entry.name} ({entry.value}, from {_package(entry)}) can't be loaded: {error}",
-            engine=entry.name,
-        ) from error
-    if not callable(factory):
-        raise FailedPrecondition(
-            f"the scheduler engine {entry.name}: {entry.value} is no factory, it can't be called", engine=entry.name
-        )
-    return cast("Callable[[object], object]", factory)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -9,7 +9,9 @@ from gofer.storage.journal import JournalRepository
 from gofer.storage.meta import MetaRepository
 from gofer.storage.namespaces import NamespaceRepository
 from gofer.storage.pipelines import PipelineRepository
+from gofer.storage.resealing import SealedConfigRepository
 from gofer.storage.runs import RunRepository
+from gofer.storage.secrets import SecretRepository
 from gofer.storage.tokens import TokenRepository
 
 
@@ -26,6 +28,8 @@ class Unit:
         self.namespaces = NamespaceRepository(connection)
         self.pipelines = PipelineRepository(connection)
         self.runs = RunRepository(connection)
+        self.secrets = SecretRepository(connection)
+        self.sealed_configs = SealedConfigRepository(connection)
         self.tokens = TokenRepository(connection)
         self.journal = JournalRepository(connection)
         self.meta = MetaRepository(connection)

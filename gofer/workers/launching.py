@@ -1,7 +1,7 @@
 """What the supervision of task runs needs from the rest of the server, gathered in one value."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -9,10 +9,12 @@ from typing import Protocol, TypeVar
 
 from gofer.clock import Clock
 from gofer.core.errors import EngineUnavailable, GoferError, Unavailable
-from gofer.core.ids import InstanceId, TaskRunKey
+from gofer.core.ids import AttemptId, InstanceId, TaskRunKey
 from gofer.core.pipeline import RegistryAuth
+from gofer.core.secret import Secret
 from gofer.engines.protocols import ImageSpec, RegistryCredentials, SchedulerEngine
 from gofer.logs import LogStore
+from gofer.workers.rendering import Rendering
 from gofer.workers.slot_gate import SlotGate
 from gofer.workers.troubles import Troubles
 
@@ -38,6 +40,22 @@ class SecretOpener(Protocol):
         ...
 
 
+class MaskKeeper(Protocol):
+    """Keeps what an attempt got until its end, for whoever goes on with its log. Raises `EngineUnavailable`."""
+
+    async def keep(self, attempt: AttemptId, secrets: Iterable[Secret]) -> None:
+        """Keep what the attempt is about to get."""
+        ...
+
+    async def kept(self, attempt: AttemptId) -> tuple[Secret, ...]:
+        """Give what was kept. Raises `NotFound`, and `FailedPrecondition` where it can't be read."""
+        ...
+
+    async def forget(self, attempt: AttemptId) -> None:
+        """Forget it. Raises nothing else where that can't be done now."""
+        ...
+
+
 class Spawn(Protocol):
     """Starts a named task in the group that owns it."""
 
@@ -59,6 +77,8 @@ class Launching:
     logs: LogStore
     slots: SlotGate
     opener: SecretOpener
+    rendering: Rendering
+    masks: MaskKeeper
     clock: Clock
     stop_timeout: timedelta
     observe: Callable[[LaunchStep, TaskRunKey], None] = field(default=_nothing)

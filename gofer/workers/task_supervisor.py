@@ -4,7 +4,7 @@ The attempt was committed before this module hears of it, and it is the idempote
 to do. So every step may be interrupted, also by the end of the process: whoever comes next begins with `find`, and
 goes on.
 
-    FIND -> (unknown) -> slot, image, environment -> CREATE -> logs opened -> START -> RUNNING -> EXITED -> REMOVE
+    FIND -> (unknown) -> slot, environment, image -> CREATE -> logs opened -> START -> RUNNING -> EXITED -> REMOVE
             created, running, exited ----------------^
 
 The container is removed only after its exit is committed. A stop of a user ends the waiting steps (slot, pull) at once;
@@ -12,7 +12,7 @@ asyncio's own cancellation means only that this process goes away, and leaves th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,11 +22,9 @@ import structlog
 
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError, InvalidInput, NotFound
 from gofer.core.ids import TaskRunKey
-from gofer.core.interpolation import unresolvable
 from gofer.core.pipeline import Task
 from gofer.core.run import Reason, ReasonCode, Run, TaskRun, TaskState
 from gofer.core.step import LaunchFailed, Signal, TaskExited, TaskLost, TaskStarted
-from gofer.core.variables import environment
 from gofer.engines.protocols import (
     ContainerHandle,
     ContainerSpec,
@@ -38,7 +36,10 @@ from gofer.engines.protocols import (
     PullProgress,
     SchedulerEngine,
 )
+from gofer.logs.masked import MaskedLog
 from gofer.workers.launching import BackOff, Launching, LaunchStep
+from gofer.workers.rendering import Unrenderable
+from gofer.workers.task_secrets import TaskSecrets
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ class TaskSupervisor:
         self._attempt = task_run.attempt_id(parts.instance)
         self._name = str(self._attempt)
         self._about = f"the task run {task_run.key}"
+        self._secrets = TaskSecrets(run, task, attempt=self._attempt, parts=parts)
         self._stopping = task_run.state is TaskState.STOPPING
         self._waiting: asyncio.Timeout | None = None
         self._settled = asyncio.Event()  # set when the container runs, or will never run
@@ -110,6 +112,7 @@ class TaskSupervisor:
         try:
             ending = await self._persist(self._live)
             await self._post(ending.signal).wait()
+            await self._secrets.forget()
         finally:
             self._parts.troubles.over(self._about)
             self._running = None
@@ -146,9 +149,10 @@ class TaskSupervisor:
             tries += 1
 
     def _complain(self, error: EngineUnavailable | OSError, tries: int) -> None:
+        text = self._secrets.masked(str(error))
         if tries == 0:
-            _log.warning("trying again until it works", attempt=self._name, error=str(error))
-        self._parts.troubles.tell(self._about, str(error))
+            _log.warning("trying again until it works", attempt=self._name, error=text)
+        self._parts.troubles.tell(self._about, text)
 
     async def _pause(self, wait: timedelta) -> None:
         """Wait; a first stop ends the wait, as it may be done without the engine."""
@@ -195,21 +199,23 @@ class TaskSupervisor:
         """Make the container; None where it was seen running before and the engine has lost it."""
         if self._start_committed:
             return None
-        problem = unresolvable(self._run, self._task)
-        if problem is not None:
-            raise _Refused(problem)
         await self._unless_stopped(lambda: self._parts.slots.acquire(self.key))
         try:
-            image = self._parts.image_of(self._task.image, self._task.registry_auth)
+            environment = await self._unless_stopped(self._secrets.rendered)
+        except Unrenderable as error:
+            raise _Refused(error.reason) from error
+        try:
+            image = self._secrets.image()
             await self._unless_stopped(lambda: engine.ensure_image(image, progress=self._on_pull))
         except (NotFound, FailedPrecondition, InvalidInput) as error:
-            raise _Refused(Reason(code=ReasonCode.IMAGE_UNAVAILABLE, description=error.message)) from error
+            raise _Refused(self._reason(ReasonCode.IMAGE_UNAVAILABLE, error)) from error
+        await self._secrets.keep()
         self._parts.observe(LaunchStep.CREATE, self.key)
         self._log_is_new, self._may_exist = not self._may_exist, True
         try:
-            handle = await engine.create(self._spec(image))
+            handle = await engine.create(self._spec(image, environment))
         except (NotFound, FailedPrecondition, InvalidInput) as error:
-            raise _Refused(Reason(code=ReasonCode.LAUNCH_FAILED, description=error.message)) from error
+            raise _Refused(self._reason(ReasonCode.LAUNCH_FAILED, error)) from error
         return Found(handle=handle, status=ContainerStatus(state=ContainerState.CREATED))
 
     async def _follow(self, engine: SchedulerEngine, found: Found) -> _Ending:
@@ -217,7 +223,9 @@ class TaskSupervisor:
         if self._start_committed and found.status.state is ContainerState.CREATED:
             # It ran, and the engine has lost that. To start it would be to run the task twice.
             return _Ending(TaskLost(task=self._task.id), handle)
+        secrets = await self._secrets.to_mask()
         async with self._parts.logs.writer(self.key, is_new=self._log_is_new) as writer:
+            log = MaskedLog(writer, secrets)
             async with engine.logs(handle, since=writer.cursor) as chunks:
                 if found.status.state is ContainerState.CREATED:
                     await self._start(engine, handle)
@@ -227,7 +235,8 @@ class TaskSupervisor:
                 self._running = handle
                 self._settled.set()
                 async for chunk in chunks:
-                    await writer.append(chunk)
+                    await log.append(chunk)
+                await log.finish()
             result = await engine.wait(handle)
         self._parts.observe(LaunchStep.EXITED, self.key)
         return _Ending(self._exited(result), handle)
@@ -240,7 +249,11 @@ class TaskSupervisor:
         try:
             await engine.start(handle)
         except (FailedPrecondition, InvalidInput) as error:
-            raise _Refused(Reason(code=ReasonCode.LAUNCH_FAILED, description=error.message), handle) from error
+            raise _Refused(self._reason(ReasonCode.LAUNCH_FAILED, error), handle) from error
+
+    def _reason(self, code: ReasonCode, error: GoferError) -> Reason:
+        """Give the reason that an error is; an engine may have quoted what it was given."""
+        return Reason(code=code, description=self._secrets.masked(error.message))
 
     def _tell_started(self, found: Found) -> None:
         if self._start_committed:
@@ -291,7 +304,7 @@ class TaskSupervisor:
         finally:
             self._waiting = None
 
-    def _spec(self, image: ImageSpec) -> ContainerSpec:
+    def _spec(self, image: ImageSpec, environment: Mapping[str, str]) -> ContainerSpec:
         key = self.key
         return ContainerSpec(
             attempt=self._attempt,
@@ -299,7 +312,7 @@ class TaskSupervisor:
             image=image,
             command=self._task.command,
             entrypoint=self._task.entrypoint,
-            environment={each.key: each.value for each in environment(self._run, self._task)},
+            environment=environment,
         )
 
     def _on_pull(self, progress: PullProgress) -> None:

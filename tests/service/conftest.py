@@ -12,7 +12,14 @@ from grpclib.config import Configuration
 
 from gofer.app import App, running_app
 from gofer.config.address import Address
-from gofer.config.settings import DevelopmentSettings, SchedulerSettings, ServerSettings, Settings
+from gofer.config.settings import (
+    DevelopmentSettings,
+    SchedulerSettings,
+    SecretStoreSettings,
+    ServerSettings,
+    Settings,
+    SqliteSecretStoreSettings,
+)
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
 from tests.service.secured import Secured, secured
@@ -28,6 +35,7 @@ def settings(tmp_path: Path) -> Settings:
         task_run_stop_timeout=timedelta(seconds=1),
         development=DevelopmentSettings(bypass_auth=True, use_localhost_tls=True, default_encryption=True),
         scheduler=SchedulerSettings(engine="memory"),
+        secret_store=SecretStoreSettings(sqlite=SqliteSecretStoreSettings(path=tmp_path / "data" / "gofer-secret.db")),
         server=ServerSettings(host=Address(host=HOST, port=0), storage_path=tmp_path / "data" / "gofer.db"),
     )
 

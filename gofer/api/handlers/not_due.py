@@ -46,15 +46,6 @@ NOT_DUE: Final = (
     "get_run_object",
     "put_run_object",
     "delete_run_object",
-    # secrets
-    "get_pipeline_secret",
-    "list_pipeline_secrets",
-    "put_pipeline_secret",
-    "delete_pipeline_secret",
-    "get_global_secret",
-    "list_global_secrets",
-    "put_global_secret",
-    "delete_global_secret",
 )
 
 

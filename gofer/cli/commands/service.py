@@ -20,7 +20,7 @@ def start(
     ] = False,
 ) -> None:
     """Run a server until it is told to stop; --config names its configuration file."""
-    from gofer.app import main
+    from gofer.serving import main
 
     raise typer.Exit(main(config_path=cli_of(ctx).flags.config, dev_mode=dev_mode))
 

@@ -189,6 +189,8 @@ __all__ = (
     "RepairOrphanResponse",
     "RetryRunRequest",
     "RetryRunResponse",
+    "RotateKeyRequest",
+    "RotateKeyResponse",
     "Run",
     "RunExtensionInstallerClientMessage",
     "RunExtensionInstallerClientMessageInit",
@@ -2948,6 +2950,11 @@ class PutGlobalSecretResponse(betterproto2.Message):
     How many were stored.
     """
 
+    warning: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    What should be known of the secret, for people; empty = nothing.
+    """
+
 
 default_message_pool.register_message("proto", "PutGlobalSecretResponse", PutGlobalSecretResponse)
 
@@ -3026,6 +3033,11 @@ class PutPipelineSecretResponse(betterproto2.Message):
     bytes: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
     How many were stored.
+    """
+
+    warning: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    What should be known of the secret, for people; empty = nothing.
     """
 
 
@@ -3195,6 +3207,49 @@ class RetryRunResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("proto", "RetryRunResponse", RetryRunResponse)
+
+
+@dataclass(eq=False, repr=False)
+class RotateKeyRequest(betterproto2.Message):
+    """
+    Encrypt all secrets and passwords that the server keeps with its current key, while it goes on with everything else.
+    A rotation that was interrupted is begun again: what is done stays done.
+    """
+
+    pass
+
+
+default_message_pool.register_message("proto", "RotateKeyRequest", RotateKeyRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RotateKeyResponse(betterproto2.Message):
+    """
+    How far it is. One comes at the beginning and one after each batch; the last one tells the end.
+    """
+
+    done: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    What was looked at so far.
+    """
+
+    total: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    What there is to be looked at.
+    """
+
+    reencrypted: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+    """
+    What was encrypted with another key, and is with the current one now.
+    """
+
+    unreadable: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    What none of the server's keys can decrypt; it is left as it was.
+    """
+
+
+default_message_pool.register_message("proto", "RotateKeyResponse", RotateKeyResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -5610,6 +5665,31 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def rotate_key(
+        self,
+        message: "RotateKeyRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[RotateKeyResponse]":
+        """
+        Encrypt with the current key all that was encrypted with an earlier one. Management only.
+        """
+
+        if message is None:
+            message = RotateKeyRequest()
+
+        async for response in self._unary_stream(
+            "/proto.Gofer/RotateKey",
+            message,
+            RotateKeyResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
+
     async def get_event(
         self,
         message: "GetEventRequest",
@@ -6361,6 +6441,14 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def rotate_key(self, message: "RotateKeyRequest") -> "AsyncIterator[RotateKeyResponse]":
+        """
+        Encrypt with the current key all that was encrypted with an earlier one. Management only.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield RotateKeyResponse()
+
     async def get_event(self, message: "GetEventRequest") -> "GetEventResponse":
         """
         One event.
@@ -6934,6 +7022,15 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
         response = await self.delete_global_secret(request)
         await stream.send_message(response)
 
+    async def __rpc_rotate_key(self, stream: "grpclib.server.Stream[RotateKeyRequest, RotateKeyResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.rotate_key,
+            stream,
+            request,
+        )
+
     async def __rpc_get_event(self, stream: "grpclib.server.Stream[GetEventRequest, GetEventResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -7370,6 +7467,12 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 DeleteGlobalSecretRequest,
                 DeleteGlobalSecretResponse,
+            ),
+            "/proto.Gofer/RotateKey": grpclib.const.Handler(
+                self.__rpc_rotate_key,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                RotateKeyRequest,
+                RotateKeyResponse,
             ),
             "/proto.Gofer/GetEvent": grpclib.const.Handler(
                 self.__rpc_get_event,

@@ -26,6 +26,13 @@ CREATE TABLE deployments (
     FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE global_secrets (
+    key        TEXT    NOT NULL PRIMARY KEY,
+    namespaces TEXT    NOT NULL,
+    blob       TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE journal (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     at        INTEGER NOT NULL,
@@ -63,6 +70,16 @@ CREATE TABLE pipeline_configs (
     PRIMARY KEY (namespace, pipeline, version),
     FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
 ) STRICT;
+
+CREATE TABLE pipeline_secrets (
+    namespace  TEXT    NOT NULL,
+    pipeline   TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    blob       TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (namespace, pipeline, key),
+    FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pipelines (
     namespace       TEXT    NOT NULL REFERENCES namespaces (id),
@@ -151,4 +168,8 @@ CREATE TABLE tokens (
 
 CREATE UNIQUE INDEX deployments_running ON deployments (namespace, pipeline) WHERE state = 'RUNNING';
 
+CREATE UNIQUE INDEX global_secrets_blob ON global_secrets (blob);
+
 CREATE UNIQUE INDEX pipeline_configs_live ON pipeline_configs (namespace, pipeline) WHERE state = 'LIVE';
+
+CREATE UNIQUE INDEX pipeline_secrets_blob ON pipeline_secrets (blob);

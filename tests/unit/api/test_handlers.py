@@ -6,6 +6,7 @@ from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NOT_DUE, NotDueHandlers
 from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.runs import RunHandlers
+from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
 from gofer.api.handlers.tokens import TokenHandlers
@@ -17,6 +18,7 @@ DUE = (
     NamespaceHandlers,
     PipelineHandlers,
     RunHandlers,
+    SecretHandlers,
     SystemHandlers,
     TaskRunHandlers,
     TokenHandlers,

@@ -1,7 +1,7 @@
 import pytest
 
-from gofer.core.interpolation import references, unresolvable
-from gofer.core.run import ReasonCode, Variable, VariableSource
+from gofer.core.interpolation import references
+from gofer.core.run import Variable, VariableSource
 from gofer.core.variables import environment
 from gofer_sdk.rules.references import ReferenceKind
 from tests.factories import make_run, make_task
@@ -88,41 +88,3 @@ def test_a_reference_from_an_extension_or_the_system_is_literal() -> None:
     sources = [source for source in VariableSource if source is not VariableSource.PIPELINE_CONFIG]
 
     assert () == references(Variable(key="A", value="secret{{a}}", source=source) for source in sources)
-
-
-def test_a_task_without_references_can_start() -> None:
-    assert unresolvable(make_run(), make_task(variables={"A": "b", "C": "x pipeline_secret{{a}}"})) is None
-
-
-def test_a_value_given_for_one_run_stays_literal_and_can_start() -> None:
-    run = make_run(variables={"A": "global_secret{{root}}"})
-
-    assert unresolvable(run, make_task()) is None
-    assert ("global_secret{{root}}", "RUN_OPTIONS") == shown(environment(run, make_task()))["A"]
-
-
-def test_a_value_given_for_one_run_replaces_a_reference() -> None:
-    task = make_task(variables={"A": "secret{{a}}"})
-
-    assert unresolvable(make_run(variables={"A": "plain"}), task) is None
-
-
-def test_a_task_with_references_fails_before_it_starts_naming_each_variable_and_key() -> None:
-    task = make_task(variables={"PASSWORD": "pipeline_secret{{db}}", "PLAIN": "hunter22", "FILE": "run_object{{out}}"})
-
-    reason = unresolvable(make_run(variables={"OTHER": "hunter23"}), task)
-
-    assert reason is not None
-    assert ReasonCode.NOT_DUE_YET is reason.code
-    assert (
-        "variable 'PASSWORD' refers to the pipeline secret 'db', and this server can't resolve references yet; "
-        "variable 'FILE' refers to the run object 'out', and this server can't resolve references yet"
-    ) == reason.description
-    assert "hunter" not in reason.description
-
-
-def test_a_task_that_asks_for_a_token_fails_before_it_starts() -> None:
-    reason = unresolvable(make_run(), make_task(inject_api_token=True))
-
-    assert reason is not None
-    assert "the task asks for GOFER_API_TOKEN, and this server can't inject tokens yet" == reason.description

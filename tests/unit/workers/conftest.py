@@ -19,12 +19,17 @@ from gofer.core.pipeline import ConfigState, Requirement, Task
 from gofer.core.run import InitiatorType, Run, TaskRun
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.scheduler.memory import MemoryEngine
+from gofer.engines.secret_store.memory import MemorySecretStore
 from gofer.lifecycle import running
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, SealingKey
+from gofer.services.blobs import SealedBlobs
+from gofer.services.masks import AttemptMasks
 from gofer.services.namespaces import Namespaces
 from gofer.services.progress import RunProgress
 from gofer.services.runs import Runs, StartRun, Target
+from gofer.services.secret_values import SecretValues
+from gofer.services.secrets import PipelineSecrets
 from gofer.services.task_runs import LogQuery, TaskRuns
 from gofer.sqlite import Database, open_database
 from gofer.storage.journal import EventFilter
@@ -32,8 +37,10 @@ from gofer.storage.unit import Unit
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching
 from gofer.workers.recovery import Recovery
+from gofer.workers.rendering import Rendering
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
+from gofer_sdk.rules.references import ReferenceKind
 from tests.factories import CLI, KEY, make_config, make_pipeline, make_task
 
 CALLER = Caller(name="tester", is_admin=True)
@@ -50,6 +57,8 @@ class World:
     logs: LogStore
     max_tasks: int = 0
     parallelism_limit: int = 0
+    secret_store: MemorySecretStore = field(default_factory=MemorySecretStore)
+    sealer: Sealer = field(default_factory=lambda: Sealer(SealingKey(bytes(32))))
     _workers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -64,12 +73,23 @@ class World:
 
     async def start(self) -> None:
         """Start the workers, as a server that starts again does."""
+        instance = await self.database.read(lambda unit: unit.meta.instance_id())
+        self.blobs = SealedBlobs(engine=self.secret_store, sealer=self.sealer, instance=instance)
+        self.secrets = PipelineSecrets(database=self.database, blobs=self.blobs)
+        self.secret_values = SecretValues(database=self.database, blobs=self.blobs)
         self.parts = Launching(
             engine_of=self.engine_of,
-            instance=await self.database.read(lambda unit: unit.meta.instance_id()),
+            instance=instance,
             logs=self.logs,
             slots=SlotGate(self.max_tasks),
-            opener=Sealer(SealingKey(bytes(32))),
+            opener=self.sealer,
+            rendering=Rendering(
+                {
+                    ReferenceKind.PIPELINE_SECRET: self.secret_values.of_pipeline,
+                    ReferenceKind.GLOBAL_SECRET: self.secret_values.of_global,
+                }
+            ),
+            masks=AttemptMasks(blobs=self.blobs),
             clock=SystemClock(),
             stop_timeout=timedelta(minutes=5),
         )

@@ -1,0 +1,1 @@
+"""The schema of the secret store's own file, step by step."""

@@ -1,0 +1,87 @@
+"""The environment that a container gets: what references stand for, found when the task is launched and not before.
+
+The values live in memory only, from here to the engine; what is stored and shown stays the reference.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gofer.core.errors import GoferError, Unavailable
+from gofer.core.ids import RunKey
+from gofer.core.interpolation import ReferringVariable, fault_of_value, references, rendered
+from gofer.core.pipeline import Task
+from gofer.core.run import Reason, ReasonCode, Run
+from gofer.core.secret import Secret
+from gofer.core.variables import API_TOKEN, environment
+from gofer_sdk.rules.references import ReferenceKind
+from gofer_sdk.rules.text import list_faults
+
+Resolve: TypeAlias = Callable[[RunKey, str], Awaitable[Secret | str]]
+"""Gives what a key stands for in a run: a `Secret` is masked in the task's log, a plain text is not.
+
+Raises `Unavailable` where it can't be had now, and another `GoferError` where the run may not have it, in words that
+name the key and never a value.
+"""
+
+
+class Unrenderable(Exception):
+    """The environment can't be had, however often it is tried; the reason is for the task run."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.description)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The environment of one attempt, and those of its values that nobody may read in its log."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    secrets: tuple[Secret, ...] = ()
+
+
+class Rendering:
+    """Renders environments with one resolver for each kind of reference; a kind without one is refused."""
+
+    def __init__(self, resolvers: Mapping[ReferenceKind, Resolve]) -> None:
+        self._resolvers = dict(resolvers)
+
+    async def render(self, run: Run, task: Task) -> Rendered:
+        """Find what the task's references stand for now.
+
+        Raises `Unrenderable` with every fault, and `Unavailable` where one can't be had now. A container never gets a
+        reference in the place of its value.
+        """
+        variables = environment(run, task)
+        found = references(variables)
+        self._refuse_what_is_not_due(found, task)
+        values: dict[str, Secret | str] = {}
+        faults: list[str] = []
+        for each in found:
+            try:
+                value = await self._resolvers[each.reference.kind](run.key, each.reference.key)
+            except Unavailable:
+                raise
+            except GoferError as error:
+                faults.append(f"{each}: {error.message}")
+                continue
+            fault = fault_of_value(each, value)
+            if fault is not None:
+                faults.append(fault)
+            values[each.key] = value
+        if faults:
+            raise Unrenderable(Reason(code=ReasonCode.REFERENCE_UNRESOLVED, description=list_faults(faults)))
+        secrets = tuple(value for value in values.values() if isinstance(value, Secret))
+        return Rendered(environment=rendered(variables, values), secrets=secrets)
+
+    def _refuse_what_is_not_due(self, found: tuple[ReferringVariable, ...], task: Task) -> None:
+        faults = [
+            f"{each}, and this server can't resolve such references yet"
+            for each in found
+            if each.reference.kind not in self._resolvers
+        ]
+        if task.inject_api_token:
+            faults.append(f"the task asks for {API_TOKEN}, and this server can't inject tokens yet")
+        if faults:
+            raise Unrenderable(Reason(code=ReasonCode.NOT_DUE_YET, description=list_faults(faults)))
