@@ -135,11 +135,13 @@ class DockerEngine:
         async with connected.start_gate, lock:
             if handle in self._void:
                 return
-            if handle in self._fresh:
-                self._fresh.discard(handle)
-            elif (await self._status(handle)).state is not ContainerState.CREATED:
+            is_fresh = handle in self._fresh
+            self._fresh.discard(handle)
+            if not is_fresh and (await self._status(handle)).state is not ContainerState.CREATED:
                 return  # Docker would run again what has ended
             try:
+                if not is_fresh:
+                    await connected.maker.check_found(handle, await self._inspect(handle))
                 await connected.client.post(f"containers/{handle}/start")
             except NotFound:
                 if handle not in self._void:

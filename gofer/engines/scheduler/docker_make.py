@@ -18,10 +18,11 @@ from gofer.engines.scheduler.docker_convert import (
     create_body,
     is_going_away,
     labels_inspected,
+    object_of,
     text_of,
     texts_of,
 )
-from gofer.engines.scheduler.docker_program import Programs, program_of
+from gofer.engines.scheduler.docker_program import Programs, program_inspected, program_of
 from gofer.engines.scheduler.docker_pull import Images
 
 _log = structlog.get_logger(__name__)
@@ -66,6 +67,19 @@ class Maker:
         except NotFound as error:
             raise FailedPrecondition(error.message, attempt=str(spec.attempt)) from error
         return made
+
+    async def check_found(self, handle: ContainerHandle, inspected: Json) -> None:
+        """Look at a container that somebody made and left, who may not have come to look whether its program runs.
+
+        Raises `FailedPrecondition` where it can't be run: behind its init nobody would hear of that.
+        """
+        if not object_of(inspected, "HostConfig").get("Init"):
+            return
+        if not await self._programs.can_run(program_inspected(inspected), handle):
+            name = text_of(inspected, "Path")
+            raise FailedPrecondition(
+                f"the program {name} can't be run: the image has none there, or it is not executable", handle=handle
+            )
 
     async def _make_named(self, spec: ContainerSpec, *, init: bool) -> Made:
         """Make the container under the first of its names that is free."""

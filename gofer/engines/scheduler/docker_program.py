@@ -46,12 +46,21 @@ def program_of(spec: ContainerSpec, image: Json) -> Program:
     config = object_of(image, "Config")
     words = spec.entrypoint or texts_of(config, "Entrypoint") or spec.command or texts_of(config, "Cmd")
     name = words[0] if words else ""
+    return _program(name, config, image_id=text_of(image, "Id"), path=spec.environment.get("PATH"))
+
+
+def program_inspected(container: Json) -> Program:
+    """Tell what would run, from what Docker says of the container."""
+    return _program(text_of(container, "Path"), object_of(container, "Config"), image_id=text_of(container, "Image"))
+
+
+def _program(name: str, config: Json, *, image_id: str, path: str | None = None) -> Program:
     given = dict(entry.partition("=")[::2] for entry in texts_of(config, "Env"))
-    path = spec.environment.get("PATH", given.get("PATH", _DEFAULT_PATH))
+    searched = path if path is not None else given.get("PATH", _DEFAULT_PATH)
     here = text_of(config, "WorkingDir") or "/"
-    folders = [here] if "/" in name else [folder or here for folder in path.split(":")]
+    folders = [here] if "/" in name else [folder or here for folder in searched.split(":")]
     places = tuple(posixpath.normpath(posixpath.join("/", here, folder, name)) for folder in folders)
-    return Program(image_id=text_of(image, "Id"), places=places if name else ())
+    return Program(image_id=image_id, places=places if name else ())
 
 
 class Programs:
@@ -64,6 +73,11 @@ class Programs:
     def known(self, program: Program) -> bool | None:
         """Tell whether the program can be run, if that was looked at."""
         return self._verdicts.get(program)
+
+    async def can_run(self, program: Program, handle: ContainerHandle) -> bool:
+        """Tell whether the program can be run, looked at in this container where nobody has looked before."""
+        known = self.known(program)
+        return await self.look(program, handle) if known is None else known
 
     async def look(self, program: Program, handle: ContainerHandle) -> bool:
         """Look in a container that was made of the image whether the program is there and executable."""

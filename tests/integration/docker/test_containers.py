@@ -13,7 +13,7 @@ from gofer.core.output import LogCursor, LogStream
 from gofer.engines.protocols import ContainerHandle, ContainerState, ImageSpec
 from gofer.engines.scheduler.docker import DockerEngine, create
 from gofer.engines.scheduler.docker_client import DockerClient
-from gofer.engines.scheduler.docker_convert import Json, labels_of, object_of, text_of
+from gofer.engines.scheduler.docker_convert import Json, create_body, labels_of, object_of, text_of
 from tests.integration.docker.attempts import IMAGE, QUICK, Attempts, docker_engine, raw_docker, supervise
 
 pytestmark = pytest.mark.docker
@@ -160,6 +160,23 @@ async def test_what_can_not_be_run_is_refused_at_the_start_and_leaves_no_output(
 
         assert (await engine.inspect(handle)).state is ContainerState.CREATED
         await engine.remove(handle)
+
+
+@pytest.mark.parametrize("command", [("/no/such",), ("no-such-word",)])
+async def test_what_can_not_be_run_is_refused_also_where_its_maker_died_before_it_looked(
+    engine: DockerEngine, attempts: Attempts, command: tuple[str, ...]
+) -> None:
+    """A kill between the creation and the look left a container whose init ran, and exited with 127."""
+    spec = attempts.spec(entrypoint=command)
+    async with raw_docker() as docker:
+        await docker.post("containers/create", create_body(spec, QUICK, init=True), name=spec.name)
+
+    found = await engine.find(spec.attempt)
+    assert found is not None
+    with pytest.raises(FailedPrecondition, match=command[0]):
+        await engine.start(found.handle)
+
+    assert (await engine.inspect(found.handle)).state is ContainerState.CREATED
 
 
 async def test_a_program_that_is_no_init_gets_one(engine: DockerEngine, attempts: Attempts) -> None:
