@@ -102,7 +102,12 @@ def accepted_on(stream: Stream[object, object]) -> str | None:
 
 
 class TolerantHandler(Handler):
-    """Starts the calls of a connection, also those whose headers grpclib would fail over."""
+    """Starts the calls of a connection, also those whose headers grpclib would fail over, and forgets them at once.
+
+    grpclib keeps what has ended, with all that its frames hold, until the tenth call or connection that comes after it.
+    """
+
+    on_over: Callable[[Handler], None] = staticmethod(lambda _: None)
 
     def accept(
         self, stream: protocol.Stream, headers: list[tuple[str, str]], release_stream: Callable[[], object]
@@ -110,6 +115,22 @@ class TolerantHandler(Handler):
         """Start a call; without a path it is unknown, and a deadline that has passed is one that passes at once."""
         mended = [(name, _at_least_a_millisecond(value) if name == TIMEOUT else value) for name, value in headers]
         super().accept(stream, [(":method", ""), (":path", ""), *mended], release_stream)
+        self._tasks[stream].add_done_callback(lambda done: self._forget(stream, done))
+
+    def cancel(self, stream: protocol.Stream) -> None:
+        """End a call that the client has taken back, unless it has ended."""
+        if stream in self._tasks:
+            super().cancel(stream)
+
+    def leave_if_over(self) -> None:
+        """Tell once the connection is closed and its last call has ended."""
+        if self.closing and not self._tasks and not self._cancelled:
+            self.on_over(self)
+
+    def _forget(self, stream: protocol.Stream, done: "asyncio.Task[None]") -> None:
+        self._tasks.pop(stream, None)
+        self._cancelled.discard(done)
+        self.leave_if_over()
 
 
 def _at_least_a_millisecond(timeout: str) -> str:
@@ -123,9 +144,10 @@ def _at_least_a_millisecond(timeout: str) -> str:
 class TrackedProtocol(H2Protocol):
     """One connection, which the server that accepted it can close, and which ends if its client reads no more."""
 
-    def __init__(self, handler: Handler, *, server: "TrackingServer") -> None:
+    def __init__(self, handler: TolerantHandler, *, server: "TrackingServer") -> None:
         super().__init__(handler, server._config, server._h2_config)  # noqa: SLF001
         self._server = server
+        self._calls = handler
         self._transport: asyncio.BaseTransport | None = None
         self._look: asyncio.TimerHandle | None = None
 
@@ -144,6 +166,7 @@ class TrackedProtocol(H2Protocol):
         self._look_no_more()
         super().connection_lost(exc)
         self._server.left(self)
+        self._calls.leave_if_over()
 
     def pause_writing(self) -> None:
         """Wait for the client to read, but not for ever."""
@@ -246,5 +269,9 @@ class TrackingServer(Server):
     def _protocol_factory(self) -> H2Protocol:
         self.__gc_step__()
         handler = TolerantHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        handler.on_over = self._forget
         self._handlers.add(handler)
         return TrackedProtocol(handler, server=self)
+
+    def _forget(self, over: Handler) -> None:
+        self._handlers.discard(over)

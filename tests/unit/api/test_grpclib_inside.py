@@ -36,7 +36,9 @@ def test_a_connection_and_a_handler_are_made_as_before() -> None:
     ]
     assert list(inspect.signature(server.Handler.accept).parameters) == ["self", "stream", "headers", "release_stream"]
     assert "headers_map[':path']" in inspect.getsource(server.request_handler)
-    assert "self._tasks" in inspect.getsource(server.Handler)
+    assert "self._tasks[stream] = " in inspect.getsource(server.Handler.accept)
+    assert "self._cancelled.add(task)" in inspect.getsource(server.Handler.cancel)
+    assert "self.closing = True" in inspect.getsource(server.Handler.close)
 
 
 def test_a_stream_reads_and_sends_bytes_as_before() -> None:
