@@ -6,11 +6,13 @@ Prints `ready PORT` once it serves. Then each line on stdin is a command, answer
 
     pages N       let the database file grow by N pages and no further; a negative number: as far as it likes
     patience S    let clients go that make the server wait for S seconds
+    requests      give a request for each call that it answers: path, bytes in base64, whether a stream answers
     holds         tell how many tasks, descriptors and objects of ours and of grpclib there are, and how much memory
 """
 
 import argparse
 import asyncio
+import base64
 import gc
 import json
 import os
@@ -28,6 +30,7 @@ from gofer.core.errors import GoferError
 from gofer.lifecycle import stop_on_signals
 from gofer.logging import set_up_logging
 from gofer.sqlite.connection import on_thread
+from tests.integration.faults.requests import requests_of
 from tests.integration.killable_server import settings_of
 
 MOST_PAGES: Final = 2**32 - 2
@@ -46,8 +49,13 @@ class Commands:
             case "pages":
                 return await self._limit_pages(int(words[0]))
             case "patience":
-                self._app.server._gateway.patience = timedelta(seconds=float(words[0]))  # noqa: SLF001 - no setting
+                self._app.server.gateway.patience = timedelta(seconds=float(words[0]))
                 return "done"
+            case "requests":
+                mapping = self._app.server.gateway.__mapping__()
+                return [
+                    (each.path, base64.b64encode(each.body).decode(), each.is_stream) for each in requests_of(mapping)
+                ]
             case "holds":
                 return holds()
             case _:
