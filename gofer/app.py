@@ -346,7 +346,7 @@ def _api(base: _Base) -> Composite:
         NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
         NotDueHandlers(),
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
-        RunHandlers(runs=runs, results_limit=limit),
+        RunHandlers(runs=runs, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
         SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes)),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),

@@ -126,8 +126,9 @@ def stronger(stored: StopRequest | None, given: StopRequest | None) -> StopReque
 class Run:
     """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation.
 
-    `reason` of a run that has not ended says why it is being stopped. `damage` says in words what of the stored run
-    can't be read: such a run can be shown and ended, never begun.
+    `reason` of a run that has not ended says why it is being stopped. `engine` is the one that its attempts were given
+    to, empty before the first. `damage` says in words what of the stored run can't be read: such a run can be shown and
+    ended, never begun.
     """
 
     namespace: NamespaceId
@@ -145,6 +146,7 @@ class Run:
     stop_request: StopRequest | None = None
     objects_expired: bool = False
     revision: int = 0
+    engine: str = ""
     damage: str = ""
 
     @property

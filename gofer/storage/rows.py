@@ -209,6 +209,7 @@ def _run(row: Row) -> Run:
         stop_request=_stop_request_of(row),
         objects_expired=bool(row["objects_expired"]),
         revision=row["revision"],
+        engine=row["engine"],
         damage="its variables are not stored as they were given" if variables is None else "",
     )
 

@@ -248,3 +248,14 @@ async def test_a_page_of_large_runs_is_short_enough_for_a_message_that_clients_t
 
     assert found == list(range(8, 0, -1))
     assert max(sizes) < 4 * 1024 * 1024
+
+
+async def test_a_run_tells_which_engine_its_tasks_are_given_to(stub: proto.GoferStub) -> None:
+    """It was never told."""
+    await up(stub)
+    begun = await start(stub)
+    over = await ended(stub, begun)
+    listed = await stub.list_runs(proto.ListRunsRequest(pipeline_id="simple"))
+
+    assert (begun.engine, over.engine) == ("memory", "memory")
+    assert [run.engine for run in listed.runs] == ["memory"]

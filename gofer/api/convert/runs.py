@@ -45,8 +45,8 @@ def start_run_of(request: proto.StartRunRequest) -> StartRun:
     )
 
 
-def run_to_proto(run: Run) -> proto.Run:
-    """Give a run."""
+def run_to_proto(run: Run, *, engine: str = "") -> proto.Run:
+    """Give a run; `engine` is the server's own, which the tasks of a run that waits would be given to."""
     state, status = RUN_STATES[run.state]
     return proto.Run(
         namespace=run.namespace,
@@ -62,6 +62,7 @@ def run_to_proto(run: Run) -> proto.Run:
         variables=given_to_proto(run.variables, VariableSource.RUN_OPTIONS),
         store_objects_expired=run.objects_expired,
         cancel_requested=ms(run.stop_request.at if run.stop_request else None),
+        engine=run.engine or ("" if run.state.is_terminal else engine),
         admitted=ms(run.admitted_at),
         request_id=run.request_id,
     )

@@ -18,8 +18,9 @@ RUNS_FIELD: Final = 1  # of ListRunsResponse
 class RunHandlers(proto.GoferBase):
     """The RPCs about runs."""
 
-    def __init__(self, *, runs: Runs, results_limit: int) -> None:
-        """Give at most `results_limit` items of a list at once."""
+    def __init__(self, *, runs: Runs, engine: str, results_limit: int) -> None:
+        """Give at most `results_limit` items of a list at once. `engine` is the one of new runs."""
+        self._to_proto = partial(run_to_proto, engine=engine)
         self._runs = runs
         self._results_limit = results_limit
         self._encoded = EncodedParts(field=RUNS_FIELD)
@@ -27,19 +28,19 @@ class RunHandlers(proto.GoferBase):
     async def start_run(self, message: proto.StartRunRequest) -> proto.StartRunResponse:
         """Serve StartRun."""
         started = await self._runs.start(current_caller(), start_run_of(message))
-        return proto.StartRunResponse(run=run_to_proto(started.run), existing=started.existing)
+        return proto.StartRunResponse(run=self._to_proto(started.run), existing=started.existing)
 
     async def get_run(self, message: proto.GetRunRequest) -> proto.GetRunResponse:
         """Serve GetRun."""
         target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id, run=message.id)
-        return proto.GetRunResponse(run=run_to_proto(await self._runs.get(current_caller(), target)))
+        return proto.GetRunResponse(run=self._to_proto(await self._runs.get(current_caller(), target)))
 
     async def list_runs(self, message: proto.ListRunsRequest) -> proto.ListRunsResponse:
         """Serve ListRuns."""
         target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
         listed = await self._runs.list(current_caller(), target, page_of(message, self._results_limit))
         runs = await self._encoded.joined(
-            [(run_row_key(found), partial(run_to_proto, found)) for found in listed.items]
+            [(run_row_key(found), partial(self._to_proto, found)) for found in listed.items]
         )
         return encoded_reply(
             proto.ListRunsResponse, runs + encode(proto.ListRunsResponse(next_cursor=listed.next_cursor))

@@ -3313,7 +3313,7 @@ class Run(betterproto2.Message):
 
     engine: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
     """
-    The scheduler engine that runs its tasks.
+    The scheduler engine that runs its tasks; of a run that waits, the one that would now.
     """
 
     admitted: "int" = betterproto2.field(102, betterproto2.TYPE_INT64)
