@@ -125,15 +125,16 @@ async def cancel(
     """Stop a run: its containers are asked to end, and killed where they don't."""
     cli = cli_of(ctx)
     async with cli.client() as client:
-        await client.runs.cancel(pipeline, run, force=force)
         found = await client.runs.get(pipeline, run)
         name = f"run {run} of {pipeline}"
-        if not is_over(found):
-            cli.output.success(f"{name} is being cancelled")
-            found = await client.runs.wait(pipeline, run) if wait else found
         if is_over(found):
-            # What ended by itself before the cancel was never asked to.
-            cli.output.success(f"{name} {'has' if found.cancel_requested else 'had'} ended: {state_of_run(found)}")
+            cli.output.success(f"{name} had ended: {state_of_run(found)}")
+        else:
+            await client.runs.cancel(pipeline, run, force=force)
+            cli.output.success(f"{name} is being cancelled")
+            found = await (client.runs.wait if wait else client.runs.get)(pipeline, run)
+            if wait:
+                cli.output.success(f"{name} has ended: {state_of_run(found)}")
         cli.output.json(found)
 
 

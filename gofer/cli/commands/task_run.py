@@ -107,15 +107,16 @@ async def cancel(
     """Stop a task run: its container is asked to end, and killed where it doesn't."""
     cli = cli_of(ctx)
     async with cli.client() as client:
-        await client.task_runs.cancel(pipeline, run, task, force=force)
         found = await client.task_runs.get(pipeline, run, task)
         name = f"task run {task} of run {run}"
-        if not is_over(found):
-            cli.output.success(f"{name} is being cancelled")
-            found = await _wait(client, found) if wait else found
         if is_over(found):
-            # What ended by itself before the cancel was never asked to.
-            cli.output.success(f"{name} {'has' if found.cancel_requested else 'had'} ended: {state_of_task_run(found)}")
+            cli.output.success(f"{name} had ended: {state_of_task_run(found)}")
+        else:
+            await client.task_runs.cancel(pipeline, run, task, force=force)
+            cli.output.success(f"{name} is being cancelled")
+            found = await (_wait(client, found) if wait else client.task_runs.get(pipeline, run, task))
+            if wait:
+                cli.output.success(f"{name} has ended: {state_of_task_run(found)}")
         cli.output.json(found)
 
 

@@ -11,7 +11,10 @@ from tests.integration.docs.page import PAGES, ROOT, Command, Fragment, blocks_o
 from tests.integration.docs.reader import Reader
 from tests.integration.docs.shown import is_as_shown
 
-FOLLOWED: Final = sorted(path for folder in ("guide", "howto", "concepts") for path in (PAGES / folder).glob("*.md"))
+FOLLOWED: Final = [
+    ROOT / "README.md",
+    *sorted(path for folder in ("guide", "howto", "concepts") for path in (PAGES / folder).glob("*.md")),
+]
 SECONDS: Final = 90
 READERS: Final = 3
 
