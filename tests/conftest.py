@@ -4,10 +4,11 @@ import asyncio
 import gc
 import inspect
 import os
+import shutil
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-# ---------------------------------------------------------------- tests on real containers
+# ---------------------------------------------------------------- tests on real containers, and of other languages
 
 
 def _docker_is_wanted() -> bool:
@@ -88,24 +89,43 @@ def _docker_answers() -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    marked = [item for item in items if item.get_closest_marker("docker")]
-    if not marked:
-        return
-    if not _docker_is_wanted():
-        config.hook.pytest_deselected(items=marked)
-        items[:] = [item for item in items if item not in set(marked)]
-        config.stash[LEFT_OUT] = len(marked)
-    elif not _docker_answers():
+    config.stash[LEFT_OUT] = []
+    if count := _leave_out("docker", config, items, wanted=_docker_is_wanted):
+        config.stash[LEFT_OUT].append(f"{count} tests on real containers; './dev docker' makes one for them")
+    elif _has_marked("docker", items) and not _docker_answers():
         pytest.exit("GOFER_TEST_DOCKER=1, but no Docker answers: './dev docker' makes one", returncode=3)
+    if count := _leave_out("languages", config, items, wanted=_languages_are_wanted):
+        config.stash[LEFT_OUT].append(
+            f"{count} tests of programs in Go and Rust; './dev languages' gets what they need"
+        )
 
 
-LEFT_OUT = pytest.StashKey[int]()
+def _has_marked(marker: str, items: list[pytest.Item]) -> bool:
+    return any(item.get_closest_marker(marker) for item in items)
+
+
+def _leave_out(marker: str, config: pytest.Config, items: list[pytest.Item], *, wanted: Callable[[], bool]) -> int:
+    """Leave out the marked tests if they aren't wanted; return how many that were."""
+    marked = {item for item in items if item.get_closest_marker(marker)}
+    if not marked or wanted():
+        return 0
+    config.hook.pytest_deselected(items=list(marked))
+    items[:] = [item for item in items if item not in marked]
+    return len(marked)
+
+
+def _languages_are_wanted() -> bool:
+    """Whether tests marked `languages` run: as GOFER_TEST_LANGUAGES says, or if the tools are there."""
+    wish = os.environ.get("GOFER_TEST_LANGUAGES", "")
+    return wish == "1" if wish else all(shutil.which(tool) for tool in ("go", "cargo"))
+
+
+LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    count = config.stash.get(LEFT_OUT, 0)
-    if count:
-        terminalreporter.write_line(f"left out: {count} tests on real containers; './dev docker' makes one for them")
+    for what in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out: {what}")
 
 
 # ---------------------------------------------------------------- the closing line, kept for the end of ./dev test

@@ -23,8 +23,10 @@ RUN_ELSEWHERE: Final = {
     "python3 -m venv ~/gofer": "noxfile.py",  # the session `package` installs the wheel, from the network
     "~/gofer/bin/pip install .": "noxfile.py",
     "PATH=~/gofer/bin:$PATH": "noxfile.py",
+    "gofer up examples/hello_go": "tests/integration/cli/test_up_languages.py",
+    "gofer up examples/hello_rust": "tests/integration/cli/test_up_languages.py",
 }
-"""Commands of the guide that need the network or more than one environment, and what runs the like of them."""
+"""Commands of the guide that need the network, other tools or another environment, and what runs the like of them."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_no_command_of_the_page_escapes(page: Path) -> None:
     shell = [line for block in blocks if block.kind in {"sh", "bash", "shell"} for line in block.lines if line]
 
     assert [] == [line for line in shell if line not in RUN_ELSEWHERE]
-    assert {"console", "python", "sh", "hcl", "text"} >= {block.kind for block in blocks}
+    assert {"console", "python", "sh", "hcl", "text", "go", "rust"} >= {block.kind for block in blocks}
     assert all(block.lines[0].startswith("$ ") for block in blocks if block.kind == "console")
 
 
