@@ -18,6 +18,29 @@ GIVE_UP_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a figure should be, in words, and whether it is."""
+
+    words: str
+    met: bool
+
+    @classmethod
+    def at_most(cls, limit: float, unit: str, measured: float, *, because: str = "") -> "Goal":
+        """Want no more than the limit; `because` says where it comes from."""
+        return cls(words=_worded("≤", limit, unit, because), met=measured <= limit)
+
+    @classmethod
+    def at_least(cls, limit: float, unit: str, measured: float, *, because: str = "") -> "Goal":
+        """Want no less than the limit."""
+        return cls(words=_worded("≥", limit, unit, because), met=measured >= limit)
+
+
+def _worded(sign: str, limit: float, unit: str, because: str) -> str:
+    text = f"{sign} {number(limit)} {unit}".strip()
+    return f"{text}: {because}" if because else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One row: samples of ours and of the floor, pair by pair where there are as many of both.
 
@@ -30,6 +53,7 @@ class Figure:
     floor: Sequence[float] = ()
     floor_is: str = ""
     predecessor: str = ""
+    goal: Goal | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -83,7 +107,7 @@ def as_json(figures: Iterable[Figure]) -> str:
 
 def from_json(text: str) -> list[Figure]:
     """Read what `as_json` wrote."""
-    return [Figure(**found) for found in json.loads(text)]
+    return [Figure(**found | {"goal": found["goal"] and Goal(**found["goal"])}) for found in json.loads(text)]
 
 
 def as_text(figures: Iterable[Figure]) -> str:
@@ -91,8 +115,8 @@ def as_text(figures: Iterable[Figure]) -> str:
     return "".join(f"{' | '.join(cells(figure))}\n" for figure in figures)
 
 
-def cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    """Give the row's cells: what, ours, the floor, the ratio, the predecessor."""
+def cells(figure: Figure) -> tuple[str, ...]:
+    """Give the row's cells: what, ours, the floor, the ratio, the goal, whether it is met, the predecessor."""
     floor = f"{shown(figure.floor, figure.unit)}: {figure.floor_is}" if figure.floor else figure.floor_is
     ratio = figure.ratio
     return (
@@ -100,6 +124,8 @@ def cells(figure: Figure) -> tuple[str, str, str, str, str]:
         shown(figure.ours, figure.unit),
         floor,
         "" if ratio is None else f"{ratio:.2f}",
+        "" if figure.goal is None else figure.goal.words,
+        "" if figure.goal is None else "met" if figure.goal.met else "**missed**",
         figure.predecessor,
     )
 

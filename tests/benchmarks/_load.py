@@ -29,7 +29,10 @@ MOST_LATENCIES: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to do: `rpc` by its path, `request` encoded, in hexadecimal digits; `pid` is the server's."""
+    """What to do: `rpc` by its path, `request` encoded, in hexadecimal digits; `pid` is the server's.
+
+    Each caller waits for `pause` seconds after each call.
+    """
 
     port: int
     pid: int
@@ -37,6 +40,7 @@ class Order:
     request: str
     callers: int
     seconds: float
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ async def obey(order: Order) -> Done:
         until = began + order.seconds
         async with asyncio.TaskGroup() as group:
             for number, channel in enumerate(channels):
-                calling = call_until(channel, order.rpc, request, until=until, latencies=latencies)
+                calling = call_until(channel, order, request, until=until, latencies=latencies)
                 group.create_task(calling, name=f"caller {number}")
         took = time.perf_counter() - began
         cpu = cpu_seconds(order.pid) - cpu
@@ -98,11 +102,13 @@ async def obey(order: Order) -> Done:
     return Done(calls=len(latencies), seconds=took, cpu_seconds=cpu, latencies=sorted(latencies)[::step])
 
 
-async def call_until(channel: Channel, rpc: str, request: bytes, *, until: float, latencies: list[float]) -> None:
+async def call_until(channel: Channel, order: Order, request: bytes, *, until: float, latencies: list[float]) -> None:
     """Make one call after the other."""
     while (began := time.perf_counter()) < until:
-        await one_call(channel, rpc, request)
+        await one_call(channel, order.rpc, request)
         latencies.append((time.perf_counter() - began) * 1000)
+        if order.pause:
+            await asyncio.sleep(order.pause)
 
 
 async def one_call(channel: Channel, rpc: str, request: bytes) -> bytes:

@@ -47,11 +47,15 @@ class Follower:
         """Start a run; the time from the call to the event of its end. It must have succeeded."""
         began = time.perf_counter()
         await self._client.runs.start(pipeline)
+        return await self.next_end() - began
+
+    async def next_end(self) -> float:
+        """Wait for the next end of a run; when it was, by `time.perf_counter`. It must have succeeded."""
         ended, details = await self._ends.get()
         if '"SUCCESSFUL"' not in details:
             message = f"the run did not succeed: {details}"
             raise RuntimeError(message)
-        return ended - began
+        return ended
 
     async def follow(self) -> None:
         """Follow until cancelled."""

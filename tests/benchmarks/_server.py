@@ -3,25 +3,30 @@
 python -m tests.benchmarks._server DATA_FOLDER ENGINE
 
 Prints `ready PORT` once it serves, and ends with SIGTERM. With GOFER_BENCH_PROFILE=FILE it writes cProfile's data
-there; with GOFER_BENCH_SWITCH_INTERVAL=SECONDS a thread may hold the interpreter for so long.
+there; with GOFER_BENCH_MOMENTS=FILE the moments that `moments` reads; with GOFER_BENCH_SWITCH_INTERVAL=SECONDS a thread
+may hold the interpreter for so long.
 """
 
 import asyncio
 import cProfile
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gofer.app import running_app, settle
+from gofer.app import Probes, running_app, settle
 from gofer.config.address import Address
 from gofer.config.load import load_settings
 from gofer.config.settings import Settings
+from gofer.core.events import Envelope
+from gofer.core.ids import TaskRunKey
 from gofer.lifecycle import stop_on_signals
 from gofer.logging import set_up_logging
+from gofer.workers.launching import LaunchStep
 from gofer_sdk.client import GoferClient
 from tests.benchmarks._figures import cpu_seconds
 
@@ -48,6 +53,11 @@ class Process:
         """Tell how much memory it holds, in units of 10^6 bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def peak_megabytes(self) -> float:
+        """Tell the most memory that it ever held, in units of 10^6 bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 @asynccontextmanager
@@ -96,10 +106,49 @@ def settings_of(folder: Path, engine: str) -> Settings:
     )
 
 
+def moments(path: Path, kind: str) -> dict[str, float]:
+    """Read when each thing of a kind happened, by the clock that all processes share.
+
+    A kind is a launch step, told by its task run (`pipeline/run/task`), or `committed`, told by the event's id.
+    """
+    found = (line.split() for line in path.read_text().splitlines())
+    return {what: float(at) for each, what, at in found if each == kind}
+
+
+class _Moments:
+    """Keeps the moments that are asked for, and writes them at the end."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, str, float]] = []
+
+    def probes(self) -> Probes:
+        """Look in."""
+        return Probes(observe=self._observe, committed=self._committed)
+
+    def write(self, path: Path) -> None:
+        """Write what was kept."""
+        path.write_text("".join(f"{kind} {what} {at}\n" for kind, what, at in self._found))
+
+    def _observe(self, step: LaunchStep, key: TaskRunKey) -> None:
+        self._found.append((step.value, f"{key.pipeline}/{key.run}/{key.task}", time.monotonic()))
+
+    def _committed(self, envelope: Envelope) -> None:
+        self._found.append(("committed", str(envelope.id), time.monotonic()))
+
+
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
+    wanted, kept = os.environ.get("GOFER_BENCH_MOMENTS"), _Moments()
+    try:
+        await _serve_until(stop, settings, kept.probes() if wanted else None)
+    finally:
+        if wanted:
+            kept.write(Path(wanted))
+
+
+async def _serve_until(stop: asyncio.Event, settings: Settings, probes: Probes | None) -> None:
     with stop_on_signals(stop.set):
-        async with running_app(settings) as app:
+        async with running_app(settings, probes=probes) as app:
             if interval := os.environ.get("GOFER_BENCH_SWITCH_INTERVAL"):
                 sys.setswitchinterval(float(interval))
             settle()
@@ -113,7 +162,7 @@ def main() -> None:
     folder, engine = Path(sys.argv[1]), sys.argv[2]
     settings = settings_of(folder, engine)
     profile = os.environ.get("GOFER_BENCH_PROFILE")
-    profiler = cProfile.Profile() if profile else None
+    profiler = cProfile.Profile(time.thread_time) if profile else None
     with (folder / "server.log").open("ab") as log, set_up_logging(settings, stream=log):
         if profiler is None:
             asyncio.run(_serve(settings))

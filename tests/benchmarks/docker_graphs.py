@@ -21,7 +21,7 @@ from tests.benchmarks._figures import Effort, Figure, run
 from tests.benchmarks._runs import Follower, deploy, follower, task
 from tests.benchmarks._server import gofer
 
-ROUNDS: Final = 7
+ROUNDS: Final = 3
 CHAIN: Final = 10
 FAN: Final = 20
 AT_A_TIME: Final = 2 * (os.cpu_count() or 1)

@@ -1,37 +1,38 @@
 """What the programs cost by themselves: the idle server, its start, and the command line.
 
 Usage: python -m tests.benchmarks.process [--quick]
-The floors are Python without and with what nobody who speaks gRPC can leave out.
+The floors are imports of what none of them can leave out.
 """
 
 import asyncio
 import os
 import socket
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks._figures import Effort, Figure, run
+from tests.benchmarks._figures import Effort, Figure, Goal, run
 from tests.benchmarks._runs import deploy, task
 from tests.benchmarks._server import ROOT, Process, gofer
 
 ROUNDS: Final = 15
 QUIET_SECONDS: Final = 2.0
+IDLE_SECONDS: Final = 20.0
 START_SECONDS: Final = 30
 GOFER: Final = (sys.executable, "-m", "gofer")
 PASS: Final = (sys.executable, "-c", "pass")
-GRPCLIB: Final = (sys.executable, "-c", "import grpclib.client")
+TYPER: Final = (sys.executable, "-c", "import typer")
+MESSAGES: Final = (sys.executable, "-c", "import typer, grpclib.client; from gofer_sdk._proto import proto")
 LIBRARIES: Final = (
     "import asyncio, ssl, sqlite3, aiodocker, aiosqlite, betterproto2, cryptography.x509, grpclib.server, nacl.secret, "
     "structlog; from gofer_sdk._proto import proto"
 )
 HOLD: Final = (sys.executable, "-c", f"{LIBRARIES}; print('ready 0', flush=True); input()")
-WALL: Final = "wall time"
-CPU: Final = "CPU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ async def idle_megabytes(folder: Path) -> float:
         return server.rss_megabytes()
 
 
+async def idle_percent(folder: Path, seconds: float) -> float:
+    """Let a server do nothing for a while; the share of one processor that it takes."""
+    async with gofer(folder, "docker") as server:
+        await asyncio.sleep(QUIET_SECONDS)
+        before = server.cpu_seconds()
+        await asyncio.sleep(seconds)
+        return (server.cpu_seconds() - before) / seconds * 100
+
+
 async def libraries_megabytes() -> float:
     """Give the memory of a program that has imported the server's libraries and messages, and nothing else."""
     program = await asyncio.create_subprocess_exec(
@@ -113,6 +123,7 @@ async def measure(effort: Effort) -> list[Figure]:
             sample((sys.executable, "-c", LIBRARIES), floor)
         idle = [await idle_megabytes(folder) for _ in effort.rounds(3)]
         libraries = [await libraries_megabytes() for _ in idle]
+        percent = await idle_percent(folder, IDLE_SECONDS)
     return [
         Figure(
             what="idle server, memory (RSS)",
@@ -121,6 +132,13 @@ async def measure(effort: Effort) -> list[Figure]:
             floor=libraries,
             floor_is="its libraries imported",
             predecessor="28 MB",
+            goal=Goal.at_most(80, "MB", statistics.median(idle)),
+        ),
+        Figure(
+            what=f"idle server, CPU over {IDLE_SECONDS:.0f} s",
+            unit="%",
+            ours=[percent],
+            goal=Goal.at_most(0.2, "%", percent),
         ),
         Figure(
             what="start of the server to ready",
@@ -129,13 +147,14 @@ async def measure(effort: Effort) -> list[Figure]:
             floor=floor.wall,
             floor_is="importing its libraries",
             predecessor="30 ms",
+            goal=Goal.at_most(1200, "ms", statistics.median(starts)),
         ),
         *commands,
     ]
 
 
 async def _command_line(folder: Path, effort: Effort) -> list[Figure]:
-    samples: dict[tuple[str, ...], Samples] = {command: Samples() for command in (PASS, GRPCLIB)}
+    samples: dict[tuple[str, ...], Samples] = {command: Samples() for command in (PASS, TYPER, MESSAGES)}
     async with gofer(folder, "memory") as server, server.client() as client:
         await deploy(client, "only", [task("only")])
         await client.runs.start("only")
@@ -146,15 +165,23 @@ async def _command_line(folder: Path, effort: Effort) -> list[Figure]:
             for command, found in samples.items():
                 await asyncio.to_thread(sample, command, found)
     return [
-        *_figures("gofer --help", samples[helped], samples[PASS], "python -c pass"),
-        *_figures("gofer run list", samples[listed], samples[GRPCLIB], "python -c 'import grpclib.client'"),
+        *_figures("gofer --help", samples[helped], samples[TYPER], floor_is="import typer", limit=1.8),
+        *_figures(
+            "gofer run list",
+            samples[listed],
+            samples[MESSAGES],
+            floor_is="import typer, grpclib and the messages",
+            limit=1.4,
+        ),
+        Figure(what="python -c pass", unit="ms", ours=samples[PASS].wall),
     ]
 
 
-def _figures(what: str, ours: Samples, floor: Samples, floor_is: str) -> list[Figure]:
+def _figures(what: str, ours: Samples, floor: Samples, *, floor_is: str, limit: float) -> list[Figure]:
+    wall = Figure(what=f"{what}, wall time", unit="ms", ours=ours.wall, floor=floor.wall, floor_is=floor_is)
     return [
-        Figure(what=f"{what}, {kind}", unit="ms", ours=mine, floor=theirs, floor_is=floor_is)
-        for kind, mine, theirs in ((WALL, ours.wall, floor.wall), (CPU, ours.cpu, floor.cpu))
+        replace(wall, goal=Goal.at_most(limit, "of the floor", wall.ratio or 0.0)),
+        Figure(what=f"{what}, CPU", unit="ms", ours=ours.cpu, floor=floor.cpu, floor_is=floor_is),
     ]
 
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, as the table that is kept in docs/pages/concepts/performance.md.
 
-Usage: python -m tests.benchmarks.report [--quick] [NAME ...]
+Usage: python -m tests.benchmarks.report [--quick] [--write] [NAME ...]
 """
 
 import argparse
@@ -8,6 +8,7 @@ import asyncio
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,20 +16,29 @@ from typing import Final
 from tests.benchmarks._figures import cells, from_json
 
 HERE: Final = Path(__file__).parent
+PAGE: Final = HERE.parents[1] / "docs/pages/concepts/performance.md"
+MARK: Final = "<!-- From here on written by `./dev bench --write`. -->"
 SECTIONS: Final = {
     "docker_run": "One task on Docker",
+    "docker_gate": "Many tasks on Docker at once",
     "docker_graphs": "Graphs on Docker",
+    "process_graphs": "Graphs on the process engine",
     "memory_chain": "What Gofer costs for each task",
+    "memory_rate": "Runs a second",
+    "large": "Large runs and long queues",
     "api_calls": "Calls of the API",
-    "logs": "Logs",
+    "events": "Events",
+    "logs": "Log lines",
+    "log_bytes": "Log bytes",
     "process": "The programs",
+    "history": "A start with a history",
+    "machine": "The run machine",
     "writer": "The database's writer",
     "bus": "The event bus",
-    "machine": "The run machine",
     "loop_latency": "The event loop",
     "codec": "The codec",
 }
-HEAD: Final = ("", "Gofer", "floor of the same run", "Gofer / floor", "0.6.2")
+HEAD: Final = ("", "Gofer", "floor of the same run", "Gofer / floor", "goal", "", "0.6.2")
 
 
 def row(words: tuple[str, ...]) -> str:
@@ -47,7 +57,16 @@ async def section(name: str, *, quick: bool) -> str:
         return f"## {SECTIONS[name]}\n\nnot measured: `{name}` failed\n"
     figures = from_json(said.decode())
     table = [row(HEAD), row(("---",) * len(HEAD)), *(row(cells(figure)) for figure in figures)]
-    return "\n".join((f"## {SECTIONS[name]}", "", *table, ""))
+    return "\n".join((f"## {SECTIONS[name]}", "", circumstances(), *table, ""))
+
+
+def with_sections(page: str, texts: Mapping[str, str]) -> str:
+    """Put the sections in the place of those that the page has; the others and all above the mark stay."""
+    head, _, tail = page.partition(MARK)
+    found = {part.partition("\n")[0]: f"## {part}".rstrip() + "\n" for part in tail.split("\n## ")[1:]}
+    found |= {SECTIONS[name]: text for name, text in texts.items()}
+    ordered = [found[title] for title in SECTIONS.values() if title in found]
+    return f"{head.rstrip()}\n\n{MARK}\n\n" + "\n".join(ordered)
 
 
 def circumstances() -> str:
@@ -62,18 +81,21 @@ async def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these, of: " + ", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, to see that it works")
+    parser.add_argument("--write", action="store_true", help="put the tables into the documentation, too")
     asked = parser.parse_args()
     unknown = set(asked.names) - SECTIONS.keys()
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    sys.stdout.write(f"{circumstances()}\n")
-    failed = False
+    texts: dict[str, str] = {}
     for name in asked.names or SECTIONS:
-        text = await section(name, quick=asked.quick)
-        failed = failed or "not measured" in text
-        sys.stdout.write(f"{text}\n")
+        texts[name] = await section(name, quick=asked.quick)
+        sys.stdout.write(f"{texts[name]}\n")
         sys.stdout.flush()
-    return int(failed)
+    measured = {name: text for name, text in texts.items() if "not measured" not in text}
+    if asked.write:
+        page = await asyncio.to_thread(PAGE.read_text, "utf-8")
+        await asyncio.to_thread(PAGE.write_text, with_sections(page, measured), "utf-8")
+    return int(len(measured) < len(texts))
 
 
 if __name__ == "__main__":
