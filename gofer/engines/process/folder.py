@@ -8,7 +8,7 @@
 | `log` | the command | both streams, in arrival order |
 | `shims` | each shim | boot id and `/proc/PID/stat` of whoever may take the claim |
 | `claim` | one shim, or who stops or removes what never ran | its maker's pid; nobody else may start this attempt |
-| `status` | the shim | the exit code; written aside and renamed |
+| `status` | the shim | the exit code and a newline, which says that it is whole |
 
 A folder without `claim` is a created container; with a claim and a living shim it runs; otherwise it has ended. The
 times are those of `claim` and `status`. Everything here blocks: call it in a thread.
@@ -195,9 +195,12 @@ class AttemptFolder:
 
     def _ended(self) -> ContainerStatus | None:
         try:
-            text = (self.path / "status").read_text("ascii").strip()
+            text = (self.path / "status").read_text("ascii")
         except FileNotFoundError:
             return None
+        if not text.endswith("\n"):  # it is being written, or there is no room for it
+            return None
+        text = text.strip()
         return ContainerStatus(
             state=ContainerState.EXITED,
             exit_code=int(text) if text.isdigit() else KILLED,

@@ -2,7 +2,7 @@
 
 The shim is the first process of its own session and process group. It says who it is, takes the attempt's claim (a file
 that only one can make, so that an attempt never starts twice, wherever this server is killed), runs the command with
-both streams into the spool, writes the exit status aside and renames it, and kills what is left of its group. On a full
+both streams into the spool, writes the exit status as one line, and kills what is left of its group. On a full
 disk it gives the claim back, so that the start can be tried again, and keeps the status until there is room for it.
 
 The task's environment is the shim's own, as `sh` passes on what it was given. What a shell would drop, change or obey
@@ -53,7 +53,7 @@ fi
 )
 __gofer_code=$?
 trap '' HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM
-until echo $__gofer_code >"$__gofer_d/status.new" && "$__gofer_mv" "$__gofer_d/status.new" "$__gofer_d/status"; do
+until echo $__gofer_code >"$__gofer_d/status"; do
   [ -d "$__gofer_d" ] && "$__gofer_sleep" 1 || break
 done
 kill -KILL 0

@@ -165,7 +165,7 @@ async def test_a_task_that_ends_while_the_disk_is_full_keeps_its_exit_code_and_i
         gate.touch()
 
         async def has_ended() -> bool:
-            return any(server.files(tmp_path / "data" / "processes").glob("*/status.new"))
+            return any(server.files(tmp_path / "data" / "processes").glob("*/status"))
 
         await until(has_ended)
         ballast.unlink()

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gofer.engines.process.folder import AttemptFolder
+from gofer.engines.process.group import read_boot_id
+from gofer.engines.protocols import ContainerState
 from gofer.engines.scheduler.process import ProcessEngine
 from tests.unit.engines.dying_server import STEPS
 from tests.unit.engines.processes import HERE, attempt, engine_in, output, spec_of
@@ -76,3 +79,18 @@ async def finish(engine: ProcessEngine, run: int) -> bool:
     await engine.remove(found.handle)
     assert (result.exit_code, written) == (7, b"ran\n")
     return True
+
+
+def test_a_status_that_is_not_whole_is_none(tmp_path: Path) -> None:
+    """On a full disk the file is there before its line is."""
+    folder = AttemptFolder(tmp_path, read_boot_id())
+    (tmp_path / "claim").write_text("1\n")
+    (tmp_path / "shims").write_text("")
+    seen = []
+    for text in ("", "0", "0\n"):
+        (tmp_path / "status").write_text(text)
+        found = folder.look()
+        assert found is not None
+        seen.append((found.status.state, found.status.exit_code))
+
+    assert [(ContainerState.EXITED, 137), (ContainerState.EXITED, 137), (ContainerState.EXITED, 0)] == seen
