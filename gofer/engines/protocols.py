@@ -79,7 +79,8 @@ class PullProgress:
 class ContainerSpec:
     """What to make. `name` is what operators look for; the attempt is what identifies it.
 
-    Empty `command` or `entrypoint` mean the image's own. `environment` values may be secret: they are never logged.
+    `is_new` promises that no engine was ever asked for this attempt before, so that nothing need be looked for. Empty
+    `command` or `entrypoint` mean the image's own. `environment` values may be secret: they are never logged.
     """
 
     attempt: AttemptId
@@ -89,6 +90,7 @@ class ContainerSpec:
     entrypoint: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_new: bool = False
 
 
 class ContainerState(StrEnum):

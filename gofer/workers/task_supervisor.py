@@ -87,7 +87,7 @@ class TaskSupervisor:
         self._task = task
         self._task_run = task_run
         self._may_exist = adopted
-        self._log_is_new = False
+        self._is_new = False
         self._start_committed = task_run.started_at is not None
         self._parts = parts
         self._post = post
@@ -164,7 +164,7 @@ class TaskSupervisor:
 
     async def _live(self) -> _Ending:
         try:
-            self._log_is_new = False
+            self._is_new = False
             engine = await self._engine()
             found = await self._find(engine) or await self._create(engine)
             if found is None:
@@ -211,7 +211,7 @@ class TaskSupervisor:
             raise _Refused(self._reason(ReasonCode.IMAGE_UNAVAILABLE, error)) from error
         await self._secrets.keep()
         self._parts.observe(LaunchStep.CREATE, self.key)
-        self._log_is_new, self._may_exist = not self._may_exist, True
+        self._is_new, self._may_exist = not self._may_exist, True
         try:
             handle = await engine.create(self._spec(image, environment))
         except (NotFound, FailedPrecondition, InvalidInput) as error:
@@ -224,7 +224,7 @@ class TaskSupervisor:
             # It ran, and the engine has lost that. To start it would be to run the task twice.
             return _Ending(TaskLost(task=self._task.id), handle)
         secrets = await self._secrets.to_mask()
-        async with self._parts.logs.writer(self.key, is_new=self._log_is_new) as writer:
+        async with self._parts.logs.writer(self.key, is_new=self._is_new) as writer:
             log = MaskedLog(writer, secrets)
             async with engine.logs(handle, since=writer.cursor) as chunks:
                 if found.status.state is ContainerState.CREATED:
@@ -313,6 +313,7 @@ class TaskSupervisor:
             command=self._task.command,
             entrypoint=self._task.entrypoint,
             environment=environment,
+            is_new=self._is_new,
         )
 
     def _on_pull(self, progress: PullProgress) -> None:

@@ -120,7 +120,7 @@ class DockerEngine:
     async def create(self, spec: ContainerSpec) -> ContainerHandle:
         """Make the container, under another name where its own is taken."""
         async with self._creating.setdefault(spec.attempt, asyncio.Lock()):
-            found = await self.find(spec.attempt)
+            found = None if spec.is_new else await self.find(spec.attempt)
             if found is not None:
                 return found.handle
             made = await self._reach().maker.make(spec)

@@ -56,16 +56,26 @@ class Maker:
         Raises `FailedPrecondition` or `InvalidInput` in the daemon's words where it refuses.
         """
         try:
-            program = program_of(spec, await self._images.describe(spec.image.name))
-            runs = self._programs.known(program)
-            with_init = self._has_init and not program.is_init and runs is not False
-            made = await self._make_named(spec, init=with_init)
-            if with_init and runs is None and not await self._programs.look(program, made.handle):
-                # Without an init the daemon itself says at the start what is wrong.
-                await self._client.delete(f"containers/{made.handle}", force="1", v="1")
-                made = await self._make_named(spec, init=False)
+            try:
+                return await self._make(spec)
+            except NotFound:
+                if not self._images.forget(spec.image.name):
+                    raise
+            # The image went since it was looked at.
+            await self._images.ensure(spec.image, lambda _: None)
+            return await self._make(spec)
         except NotFound as error:
             raise FailedPrecondition(error.message, attempt=str(spec.attempt)) from error
+
+    async def _make(self, spec: ContainerSpec) -> Made:
+        program = program_of(spec, await self._images.describe(spec.image.name))
+        runs = self._programs.known(program)
+        with_init = self._has_init and not program.is_init and runs is not False
+        made = await self._make_named(spec, init=with_init)
+        if with_init and runs is None and not await self._programs.look(program, made.handle):
+            # Without an init the daemon itself says at the start what is wrong.
+            await self._client.delete(f"containers/{made.handle}", force="1", v="1")
+            made = await self._make_named(spec, init=False)
         return made
 
     async def check_found(self, handle: ContainerHandle, inspected: Json) -> None:

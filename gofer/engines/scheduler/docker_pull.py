@@ -13,6 +13,9 @@ from gofer.engines.scheduler.docker_client import At500, ByteStream, DockerClien
 from gofer.engines.scheduler.docker_convert import Json
 from gofer.engines.scheduler.docker_registry import PullReport, Reference, auth_header, error_in, pull_refused
 
+_BELIEVED: Final = timedelta(seconds=10)  # of a look at an image: tasks come in groups
+_MOST_SEEN: Final = 1000
+
 Listener: TypeAlias = Callable[[PullProgress], None]
 
 
@@ -59,10 +62,10 @@ class Images:
         self._client = client
         self._timeout = timeout
         self._pulls: dict[str, _Pull] = {}
-        self._seen: dict[str, Json] = {}  # what a look showed, until it is used or the next look
+        self._seen: dict[str, tuple[float, Json]] = {}  # when a look was, and what it showed
 
     async def ensure(self, image: ImageSpec, progress: Listener) -> None:
-        """Return when the image is there.
+        """Return when the image is there; what was there a few seconds ago counts, as `create` finds out.
 
         Raises `NotFound`, `FailedPrecondition` or `InvalidInput` in words, `EngineUnavailable` where Docker can't be
         reached.
@@ -77,15 +80,32 @@ class Images:
     async def describe(self, name: str) -> Json:
         """Give what Docker says of an image, as the latest look showed it. Raises `NotFound`, `InvalidInput`."""
         Reference.parse(name)  # before it becomes a part of a path
-        return self._seen.pop(name, None) or await self._client.get(f"images/{name}/json")
+        return self._recent(name) or await self._look(name)
+
+    def forget(self, name: str) -> bool:
+        """Believe no look at the image any more; tell whether one was believed."""
+        return self._seen.pop(name, None) is not None
 
     async def _is_here(self, image: ImageSpec) -> bool:
-        self._seen.pop(image.name, None)
+        if self._recent(image.name) is not None:
+            return True
         try:
-            self._seen[image.name] = await self._client.get(f"images/{image.name}/json")
+            await self._look(image.name)
         except NotFound:
             return False
         return True
+
+    async def _look(self, name: str) -> Json:
+        self._seen.pop(name, None)
+        found = await self._client.get(f"images/{name}/json")
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen[name] = (asyncio.get_running_loop().time(), found)
+        return found
+
+    def _recent(self, name: str) -> Json | None:
+        seen_at, found = self._seen.get(name, (0.0, None))
+        return found if asyncio.get_running_loop().time() - seen_at < _BELIEVED.total_seconds() else None
 
     async def _pulled(self, image: ImageSpec, reference: Reference, progress: Listener) -> bool:
         """Pull, or wait for one who does; False where that came to nothing and the caller should look again."""
@@ -111,6 +131,7 @@ class Images:
             outcome = error
             raise
         finally:
+            self.forget(image.name)
             del self._pulls[image.name]
             pull.outcome.set_result(outcome)
         return True
