@@ -1,9 +1,11 @@
 """The actors' only way to store what a signal changed: no caller, no permission check, one commit each."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
-from gofer.core.errors import Unreadable
+from gofer.core.errors import NotFound, Unreadable
 from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, TaskRun
@@ -111,10 +113,17 @@ class RunProgress:
 
         return await self._database.read(read)
 
-    async def queued(self, key: RunKey) -> QueuedRun:
-        """Read what admission needs to know of one run. Raises `NotFound`."""
-        limit = await self._database.read(lambda unit: unit.runs.parallelism_of(key))
-        return QueuedRun(key=key, parallelism=limit)
+    async def queued(self, keys: Sequence[RunKey]) -> dict[RunKey, QueuedRun]:
+        """Read what admission needs to know of some runs; those that are gone are left out."""
+
+        def read(unit: Unit) -> dict[RunKey, QueuedRun]:
+            found: dict[RunKey, QueuedRun] = {}
+            for key in keys:
+                with suppress(NotFound):
+                    found[key] = QueuedRun(key=key, parallelism=unit.runs.parallelism_of(key))
+            return found
+
+        return await self._database.read(read)
 
     async def engines(self) -> tuple[str, ...]:
         """Name every engine that a task run was ever given to."""

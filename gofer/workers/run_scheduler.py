@@ -4,14 +4,15 @@ The queues are a picture of the database. They are built when the worker starts 
 in between each event touches one pipeline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
 from gofer.bus import Bus, Lagged, Subscription
 from gofer.clock import Clock
 from gofer.core.admission import Queues, effective_limit
-from gofer.core.errors import NotFound, Unavailable
+from gofer.core.errors import Unavailable
 from gofer.core.events import Envelope, RunCompleted, RunEvent, RunStarted
 from gofer.core.ids import RunKey
 from gofer.services.progress import QueuedRun, RunProgress
@@ -19,6 +20,7 @@ from gofer.workers.launching import BackOff
 
 _log = structlog.get_logger(__name__)
 _BACK_OFF = BackOff()
+_MOST_AT_ONCE: Final = 256
 
 
 class RunScheduler:
@@ -71,23 +73,24 @@ class RunScheduler:
 
     async def _follow(self, changes: Subscription[Envelope]) -> None:
         async for envelope in changes:
+            # What came while the last ones were looked up is looked up together.
+            batch = [envelope]
+            while len(changes) and len(batch) < _MOST_AT_ONCE:
+                batch.append(await anext(changes))
             if self._stopped:
                 return
-            if envelope.id > self._known_event:
-                await self._hear(envelope)
+            await self._hear([each for each in batch if each.id > self._known_event])
 
-    async def _hear(self, envelope: Envelope) -> None:
-        event = envelope.event
-        if not isinstance(event, RunEvent):
-            return
-        key = RunKey(namespace=event.namespace_id, pipeline=event.pipeline_id, run=event.run_id)
-        if isinstance(event, RunCompleted):
-            self._queues.ended(key)
-        else:
-            try:
-                self._enqueue(await self._progress.queued(key))
-            except NotFound:
-                return  # deleted in the meantime
+    async def _hear(self, batch: Sequence[Envelope]) -> None:
+        events = [each.event for each in batch if isinstance(each.event, RunEvent)]
+        started = [_run_of(event) for event in events if not isinstance(event, RunCompleted)]
+        found = await self._progress.queued(started) if started else {}
+        for event in events:
+            key = _run_of(event)
+            if isinstance(event, RunCompleted):
+                self._queues.ended(key)
+            elif key in found:  # else it was deleted in the meantime
+                self._enqueue(found[key])
         self._admit()
 
     async def _rebuild_in_time(self) -> None:
@@ -119,3 +122,7 @@ class RunScheduler:
     def _admit(self) -> None:
         for key in self._queues.admissible():
             self._take(key)
+
+
+def _run_of(event: RunEvent) -> RunKey:
+    return RunKey(namespace=event.namespace_id, pipeline=event.pipeline_id, run=event.run_id)
