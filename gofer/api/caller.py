@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from gofer.clock import Clock
@@ -32,10 +33,12 @@ class Call:
     @property
     def is_local(self) -> bool:
         """Whether the connection was accepted on the loopback interface, from this machine."""
-        return all(
-            address is not None and ipaddress.ip_address(address.partition("%")[0]).is_loopback
-            for address in (self.peer, self.accepted_on)
-        )
+        return all(address is not None and _is_loopback(address) for address in (self.peer, self.accepted_on))
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 Identify: TypeAlias = Callable[[Call], Awaitable[Caller]]

@@ -10,7 +10,7 @@ import betterproto2
 from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
-from gofer.api.grpclib_inside import CutShort, next_frame, send_buffer
+from gofer.api.grpclib_inside import CutShort, flush, next_frame, send_buffer
 from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
 from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
 
@@ -92,6 +92,7 @@ class Exchange:
         async with aclosing(self._rpc.many_replies(request)) as replies:
             async for reply in replies:
                 await self._send(reply)
+                flush(self._stream)  # one event goes to many: the first shall not wait for the last
                 self._server_is_due()
 
     async def _requests(self, request: betterproto2.Message | None) -> AsyncGenerator[betterproto2.Message, None]:

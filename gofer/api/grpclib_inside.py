@@ -101,6 +101,13 @@ def accepted_on(stream: Stream[object, object]) -> str | None:
     return str(address[0]) if isinstance(address, tuple) else None
 
 
+def flush(stream: Stream[object, object]) -> None:
+    """Send now what was given to the stream, not at the end of the loop's turn."""
+    transport = stream._stream._transport  # noqa: SLF001
+    if isinstance(transport, GatheringTransport):
+        transport.flush()
+
+
 class TolerantHandler(Handler):
     """Starts the calls of a connection, also those whose headers grpclib would fail over, and forgets them at once.
 

@@ -29,15 +29,13 @@ class EventFilter:
 
     def admits(self, event: Event) -> bool:
         """Tell whether the event is wanted; the same answer as the journal's own."""
+        if self.kinds and event.kind not in self.kinds:
+            return False
+        wanted = (("namespace_id", self.namespace), ("pipeline_id", self.pipeline), ("run_id", self.run))
+        if all(value is None for _, value in wanted):  # asked for each event by each of its followers
+            return True
         details = event.details()
-        return (not self.kinds or event.kind in self.kinds) and all(
-            wanted is None or details.get(name) == wanted
-            for name, wanted in (
-                ("namespace_id", self.namespace),
-                ("pipeline_id", self.pipeline),
-                ("run_id", self.run),
-            )
-        )
+        return all(value is None or details.get(name) == value for name, value in wanted)
 
 
 EVERYTHING: Final = EventFilter()

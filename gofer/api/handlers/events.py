@@ -5,8 +5,11 @@ from contextlib import aclosing
 
 from gofer.api.caller import current_caller
 from gofer.api.convert.events import event_query_of, event_to_proto
+from gofer.api.exchange import encoded_reply
+from gofer.core.events import Envelope
 from gofer.services.events import Events
 from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
 
 
 class EventHandlers(proto.GoferBase):
@@ -14,6 +17,7 @@ class EventHandlers(proto.GoferBase):
 
     def __init__(self, *, events: Events) -> None:
         self._events = events
+        self._latest: tuple[Envelope, bytes] | None = None  # what many followers are sent one after the other
 
     async def get_event(self, message: proto.GetEventRequest) -> proto.GetEventResponse:
         """Serve GetEvent."""
@@ -23,4 +27,9 @@ class EventHandlers(proto.GoferBase):
         """Serve ListEvents."""
         async with aclosing(self._events.stream(current_caller(), event_query_of(message))) as stream:
             async for envelope in stream:
-                yield proto.ListEventsResponse(event=event_to_proto(envelope))
+                yield encoded_reply(proto.ListEventsResponse, self._encoded(envelope))
+
+    def _encoded(self, envelope: Envelope) -> bytes:
+        if self._latest is None or self._latest[0] is not envelope:
+            self._latest = envelope, encode(proto.ListEventsResponse(event=event_to_proto(envelope)))
+        return self._latest[1]

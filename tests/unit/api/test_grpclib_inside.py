@@ -49,3 +49,4 @@ def test_a_stream_reads_and_sends_bytes_as_before() -> None:
     assert list(inspect.signature(protocol.Stream.recv_data).parameters) == ["self", "size"]
     assert list(inspect.signature(protocol.Stream.send_data).parameters) == ["self", "data", "end_stream"]
     assert "raise AssertionError('Received less data than expected')" in inspect.getsource(protocol.Buffer.read)
+    assert "self._transport = transport" in inspect.getsource(protocol.Stream.__init__)
