@@ -22,7 +22,7 @@ from tests.integration.faults.faulty import (
     until_told,
 )
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(120), can_start_docker]
+pytestmark = [pytest.mark.docker, pytest.mark.faults, can_start_docker]
 
 FAILED = proto.RunRunStatus.FAILED
 WAIT = "until [ -e /go ]; do sleep 0.05; done"
