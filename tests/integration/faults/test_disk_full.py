@@ -27,7 +27,7 @@ from tests.integration.faults.faulty import (
 )
 from tests.unit.engines.processes import engine_in, output, shell
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 

@@ -17,7 +17,7 @@ from tests.integration.faults.faulty import (
     until,
 )
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 CLOSED = 0o500
 OPEN = 0o700

@@ -26,7 +26,7 @@ from tests.integration.faults.faulty import (
     until_told,
 )
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 
 FAILED = proto.RunRunStatus.FAILED
 LINES = 400

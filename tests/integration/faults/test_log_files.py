@@ -13,7 +13,7 @@ from gofer_sdk.client import GoferClient
 from gofer_sdk.errors import NotFound
 from tests.integration.faults.faulty import deploy, faulty_server, log_of, notes_of_troubles, start, task, until_running
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 HALF = 3000
 WHOLE = b"".join(b"line %d\n" % number for number in range(2 * HALF))
