@@ -15,10 +15,8 @@ from typing import Final
 import structlog
 
 from gofer import __version__
-from gofer.api.caller import Identify, LoopbackTrust, TokenCheck
+from gofer.api.caller import TokenCheck
 from gofer.api.composite import Composite
-from gofer.api.door import Door
-from gofer.api.gateway import Gateway
 from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.health import Health
 from gofer.api.handlers.namespaces import NamespaceHandlers
@@ -29,6 +27,7 @@ from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
 from gofer.api.handlers.tokens import TokenHandlers
+from gofer.api.listeners import Listeners
 from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
@@ -79,8 +78,6 @@ COLLECT_AFTER: Final = (10_000, 10, 10)
 message while it is being read, and each of them 70 ms long."""
 FOR_EVER: Final = timedelta(days=36_500)
 PROCESS_FOLDER: Final = "processes"
-DRAIN_MARGIN: Final = timedelta(seconds=3)
-"""What the API's stop may take beyond its grace, for last words and goodbyes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,29 +308,14 @@ def _share(settings: Settings, parts: int) -> timedelta:
 
 
 async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
-    settings = base.settings
-    gateway = Gateway(
-        _api(base),
-        Health(),
-        door=Door(identify=_identify(base)),
-        max_message_bytes=settings.max_message_bytes,
-        clock=base.clock,
+    listeners = Listeners(
+        services=(_api(base), Health()),
+        tokens=TokenCheck(database=base.database, known=base.known_tokens, clock=base.clock),
+        settings=base.settings,
+        tls=await asyncio.to_thread(server_context, base.settings, now=base.clock.now()),
+        drain_grace=_share(base.settings, 5),
     )
-    base.known_tokens.on_revoked(gateway.end_calls_of)
-    grace = _share(settings, 5)
-    server = ApiServer(
-        gateway,
-        address=settings.server.host,
-        tls=await asyncio.to_thread(server_context, settings, now=base.clock.now()),
-        drain_grace=grace,
-    )
-    await stack.enter_async_context(running(server, grace=grace + DRAIN_MARGIN))
-    return server
-
-
-def _identify(base: _Base) -> Identify:
-    check = TokenCheck(database=base.database, known=base.known_tokens, clock=base.clock)
-    return LoopbackTrust(others=check) if base.settings.development.bypass_auth else check
+    return await listeners.open(stack)
 
 
 def _api(base: _Base) -> Composite:

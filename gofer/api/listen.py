@@ -15,33 +15,45 @@ _TRIES: Final = 5  # for a free port that is free on all of a name's addresses
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # localhost names ::1 where there is no IPv6
 _IDLE_SECONDS: Final = 60
 _PROBE_SECONDS: Final = 20
+_ANY: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 (compared with, not listened on)
 _Place = tuple[socket.AddressFamily, str]
 
 
-async def listen(address: Address) -> list[socket.socket]:
+async def listen(address: Address, *, setting: str = "server.host") -> list[socket.socket]:
     """Open a socket for each of this machine's addresses that the host names, all on the same port.
 
-    With port 0 the system chooses one. `FailedPrecondition` if the port is taken, may not be used, or the host names no
-    address of this machine.
+    `setting` names where the address was given. With port 0 the system chooses one. `FailedPrecondition` if the port is
+    taken, may not be used, or the host names no address of this machine.
     """
-    places = await _places(address)
+    places = await _places(address, setting)
     for _ in range(_TRIES):
         try:
             return _bind_all(places, address.port)
         except OSError as error:
             if address.port == 0 and error.errno == errno.EADDRINUSE:
                 continue
-            raise FailedPrecondition(_explained(address, error), address=str(address)) from error
+            raise FailedPrecondition(_explained(address, error, setting), address=str(address)) from error
     raise FailedPrecondition(f"no port of {address.host} is free", address=str(address))
 
 
-async def _places(address: Address) -> list[_Place]:
+async def is_covered(address: Address, by: Address) -> bool:
+    """Tell whether whoever connects to the address reaches the sockets that `listen(by)` opens."""
+    if address.port != by.port:
+        return False
+    try:
+        wanted, bound = await _places(address, "server.address"), await _places(by, "server.host")
+    except FailedPrecondition:
+        return False
+    return all(place in bound or (place[0], _ANY.get(place[0], "")) in bound for place in wanted)
+
+
+async def _places(address: Address, setting: str) -> list[_Place]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise FailedPrecondition(
-            f"server.host {address.host!r} is not known to this machine: {error.strerror}", address=str(address)
+            f"{setting} {address.host!r} is not known to this machine: {error.strerror}", address=str(address)
         ) from error
     return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
 
@@ -88,12 +100,12 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         return listener
 
 
-def _explained(address: Address, error: OSError) -> str:
+def _explained(address: Address, error: OSError, setting: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{address} is taken by another program: stop that one, or give another server.host"
+            return f"{address} is taken by another program: stop that one, or give another {setting}"
         case errno.EACCES:
-            return f"{address} may not be used by this user: give server.host a port from 1024 on"
+            return f"{address} may not be used by this user: give {setting} a port from 1024 on"
         case errno.EADDRNOTAVAIL:
             return f"{address.host} is no address of this machine: give another server.host"
         case _:

@@ -29,9 +29,19 @@ class ApiServer:
 
     name: Final = "api server"
 
-    def __init__(self, gateway: Gateway, *, address: Address, tls: ssl.SSLContext, drain_grace: timedelta) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        address: Address,
+        tls: ssl.SSLContext,
+        drain_grace: timedelta,
+        setting: str = "server.host",
+    ) -> None:
+        """Name `setting` as the one that the address was given by."""
         self.gateway = gateway
         self._address = address
+        self._setting = setting
         self._tls = tls
         self._drain_grace = drain_grace
         self._stop = asyncio.Event()
@@ -62,7 +72,7 @@ class ApiServer:
                     group.create_task(server.close_all(grace=GOODBYE), name=f"close listener {number}")
 
     async def _start(self, servers: list[TrackingServer]) -> None:
-        listeners = await listen(self._address)
+        listeners = await listen(self._address, setting=self._setting)
         self._port = listeners[0].getsockname()[1]
         try:
             while listeners:

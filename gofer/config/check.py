@@ -11,28 +11,12 @@ KEY_BYTES: Final = 32
 
 def why_not_startable(settings: Settings) -> tuple[str, ...]:
     """Give every reason why the server must not start so, each a sentence with its fix; none: it may start."""
-    return (*_safety(settings), *_production(settings), *_certificates(settings), *_keys(settings))
+    return (*_production(settings), *_certificates(settings), *_keys(settings))
 
 
 def start_warnings(settings: Settings) -> tuple[str, ...]:
     """Give what the log should say loudly when the server starts."""
     return tuple(_warnings(settings))
-
-
-def _safety(settings: Settings) -> Iterator[str]:
-    # This version checks no tokens: it must be reachable from this machine only.
-    if not settings.dev_mode:
-        yield (
-            "this version has no authentication yet and starts in dev mode only, listening on this machine alone: "
-            "add --dev-mode"
-        )
-    elif not settings.development.bypass_auth:
-        yield "this version has no authentication yet: remove development.bypass_auth = false"
-    if not settings.server.host.is_loopback:
-        yield (
-            f"this version has no authentication yet and listens on this machine alone: server.host is "
-            f"{settings.server.host}, give for example localhost:{settings.server.host.port}"
-        )
 
 
 def _production(settings: Settings) -> Iterator[str]:
@@ -51,7 +35,7 @@ def _certificates(settings: Settings) -> Iterator[str]:
     server, extensions = settings.server, settings.extensions
     if bool(server.tls_cert_path) != bool(server.tls_key_path):
         yield "server.tls_cert_path and server.tls_key_path belong together: give both"
-    elif not server.tls_cert_path and not settings.development.use_localhost_tls:
+    elif not server.tls_cert_path and not (settings.dev_mode and settings.development.use_localhost_tls):
         yield "there is no certificate: give server.tls_cert_path and server.tls_key_path (dev mode makes its own)"
     if bool(extensions.tls_cert_path) != bool(extensions.tls_key_path):
         yield "extensions.tls_cert_path and extensions.tls_key_path belong together: give both, or none"
@@ -78,6 +62,11 @@ def _keys(settings: Settings) -> Iterator[str]:
 
 def _warnings(settings: Settings) -> Iterator[str]:
     if settings.development.bypass_auth:
-        yield "authentication is off: whoever can use this machine may do everything"
+        yield "authentication is off on the loopback interface: whoever can use this machine may do everything"
+    if settings.dev_mode and not settings.server.host.is_loopback:
+        yield (
+            f"server.host is {settings.server.host}: dev mode is meant for one machine alone; "
+            "calls from elsewhere need a token"
+        )
     if settings.development.use_localhost_tls and not settings.server.tls_cert_path:
         yield "the server uses a certificate of its own making; clients elsewhere have to be told to trust it"

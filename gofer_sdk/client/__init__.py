@@ -30,11 +30,13 @@ from gofer_sdk.client.runs import RunCalls, StartedRun
 from gofer_sdk.client.system import SystemCalls
 from gofer_sdk.client.task_runs import LogChunk, Tail, TaskRunCalls
 from gofer_sdk.client.token import Token
+from gofer_sdk.client.tokens import NewToken, TokenCalls
 
 __all__ = [
     "EventFilter",
     "GoferClient",
     "LogChunk",
+    "NewToken",
     "OnRetry",
     "Page",
     "Patience",
@@ -57,6 +59,7 @@ class GoferClient:
         runs: executions of pipelines.
         task_runs: executions of tasks, and their logs.
         events: what has happened and what happens.
+        tokens: what opens the API.
 
     """
 
@@ -96,6 +99,7 @@ class GoferClient:
         self.events = EventCalls(calls)
         self.runs = RunCalls(calls, self.events)
         self.task_runs = TaskRunCalls(calls)
+        self.tokens = TokenCalls(calls)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()

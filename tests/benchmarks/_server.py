@@ -98,6 +98,7 @@ def settings_of(folder: Path, engine: str) -> Settings:
         server=replace(
             settings.server,
             host=Address(host="127.0.0.1", port=0),
+            address=Address(host="127.0.0.1", port=0),
             storage_path=folder / "data" / "gofer.db",
         ),
         task_run_logs_dir=folder / "data" / "logs",

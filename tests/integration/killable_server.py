@@ -34,6 +34,7 @@ def settings_of(data: Path, engine: str, port: int) -> Settings:
         server=replace(
             settings.server,
             host=Address(host="127.0.0.1", port=port),
+            address=Address(host="127.0.0.1", port=port),
             storage_path=data / "data" / "gofer.db",
             shutdown_timeout=timedelta(seconds=5),
         ),

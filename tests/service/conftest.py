@@ -36,7 +36,11 @@ def settings(tmp_path: Path) -> Settings:
         development=DevelopmentSettings(bypass_auth=True, use_localhost_tls=True, default_encryption=True),
         scheduler=SchedulerSettings(engine="memory"),
         secret_store=SecretStoreSettings(sqlite=SqliteSecretStoreSettings(path=tmp_path / "data" / "gofer-secret.db")),
-        server=ServerSettings(host=Address(host=HOST, port=0), storage_path=tmp_path / "data" / "gofer.db"),
+        server=ServerSettings(
+            host=Address(host=HOST, port=0),
+            address=Address(host=HOST, port=0),
+            storage_path=tmp_path / "data" / "gofer.db",
+        ),
     )
 
 

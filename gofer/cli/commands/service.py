@@ -5,11 +5,14 @@ from typing import Annotated
 import typer
 
 from gofer.cli.aio import command
+from gofer.cli.commands import token
 from gofer.cli.commands.options import group
 from gofer.cli.context import cli_of
 from gofer.cli.tables import Cell, Style
 
-app = group("Run a server, and ask it about itself.")
+app = group("Run a server, ask it about itself, and say who may use it.")
+app.add_typer(token.app, name="token")
+app.add_typer(token.app, name="tokens", hidden=True)  # as 0.6 has it
 
 
 @app.command()

@@ -24,6 +24,7 @@ def config(tmp_path: Path) -> Path:
         f"""
         server {{
           host         = "127.0.0.1:0"
+          address      = "127.0.0.1:0"
           storage_path = "{tmp_path}/data/gofer.db"
         }}
         task_run_logs_dir = "{tmp_path}/data/logs"
@@ -88,7 +89,7 @@ def test_the_configuration_may_be_named_before_the_command_too(config: Path, env
 @pytest.mark.parametrize(
     ("arguments", "text", "expected"),
     [
-        ((), "", "add --dev-mode"),
+        ((), "", r"there is no certificate(.|\n)*the sample's"),
         (("--dev-mode",), "sever {}", r"line 1: sever is not known; did you mean server\?"),
         (("--dev-mode",), "server {", "line 1"),
         (("--dev-mode",), 'scheduler { engine = "dokcer" }', "dokcer"),

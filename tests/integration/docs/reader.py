@@ -213,6 +213,7 @@ def _environment(home: Path, address: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # so that both streams of a command come in their order
         "LC_ALL": "C.UTF-8",
         "GOFER_SERVER__HOST": address,
+        "GOFER_SERVER__ADDRESS": address,
         "GOFER_SCHEDULER__ENGINE": "process",
         "GOFER_CLI_HOST": address,
     }

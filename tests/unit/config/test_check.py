@@ -35,8 +35,6 @@ def test_dev_mode_starts_with_defaults_and_says_loudly_what_is_off() -> None:
 @pytest.mark.parametrize(
     ("environment", "fix"),
     [
-        ({"SERVER__HOST": "0.0.0.0:8080"}, "localhost:8080"),
-        ({"DEVELOPMENT__BYPASS_AUTH": "false"}, "remove development.bypass_auth"),
         ({"SERVER__TLS_CERT_PATH": "/x.pem"}, "give both"),
         ({"DEVELOPMENT__USE_LOCALHOST_TLS": "false"}, "give server.tls_cert_path and server.tls_key_path"),
         ({"DEVELOPMENT__DEFAULT_ENCRYPTION": "false"}, "give 32 random characters"),
@@ -51,11 +49,18 @@ def test_what_is_unsafe_in_dev_mode_is_refused_with_its_fix(environment: dict[st
     assert fix in reason
 
 
-def test_without_authentication_production_does_not_start_at_all() -> None:
-    (reason,) = why_not_startable(settings(PRODUCTION, dev_mode=False))
+def test_production_starts_with_a_key_and_certificates_of_its_own() -> None:
+    found = settings(PRODUCTION | {"SERVER__HOST": "0.0.0.0:8080"}, dev_mode=False)
 
-    assert "no authentication yet" in reason
-    assert "--dev-mode" in reason
+    assert why_not_startable(found) == ()
+    assert start_warnings(found) == ()
+
+
+def test_dev_mode_may_listen_for_others_and_says_that_they_need_a_token() -> None:
+    found = settings({"SERVER__HOST": "0.0.0.0:8080"})
+
+    assert why_not_startable(found) == ()
+    assert any("need a token" in warning for warning in start_warnings(found))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,15 @@ def test_without_authentication_production_does_not_start_at_all() -> None:
     [
         ({"SERVER__STORAGE_PATH": "/tmp/gofer.db"}, "/var/lib/gofer/gofer.db"),
         ({"SERVER__TLS_CERT_PATH": "", "SERVER__TLS_KEY_PATH": ""}, "there is no certificate"),
+        (
+            {"SERVER__TLS_CERT_PATH": "", "SERVER__TLS_KEY_PATH": "", "DEVELOPMENT__USE_LOCALHOST_TLS": "true"},
+            "there is no certificate",
+        ),
+        ({"SECRET_STORE__SQLITE__ENCRYPTION_KEY": "short"}, "exactly 32"),
+        (
+            {"SECRET_STORE__SQLITE__ENCRYPTION_KEY": SAMPLE_ENCRYPTION_KEY, "DEVELOPMENT__DEFAULT_ENCRYPTION": "true"},
+            "the sample's",
+        ),
         ({"SECRET_STORE__SQLITE__ENCRYPTION_KEY": SAMPLE_ENCRYPTION_KEY}, "the sample's"),
         ({"DEVELOPMENT__BYPASS_AUTH": "true"}, "lets everybody in"),
         (
@@ -75,7 +89,7 @@ def test_production_is_refused_with_the_fix_for_each_reason(changes: dict[str, s
     reasons = why_not_startable(settings(PRODUCTION | changes, dev_mode=False))
 
     assert any(fix in reason for reason in reasons), reasons
-    assert len(reasons) == 2
+    assert len(reasons) == 1
 
 
 def test_secrets_stay_out_of_the_settings_text() -> None:

@@ -1,12 +1,13 @@
 """Each method asks for what it was told to ask for, and gives what the server said."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import betterproto2
 import pytest
 
 from gofer_sdk import proto
-from gofer_sdk.client import GoferClient, Page, StartedRun
+from gofer_sdk.client import GoferClient, NewToken, Page, StartedRun, Token
 from tests.fakes.server import FakeServer
 
 Call = Callable[[GoferClient], Awaitable[object]]
@@ -216,6 +217,107 @@ async def test_each_goes_through_all_pages(server: FakeServer, client: GoferClie
     assert [run.id async for run in client.runs.each("nightly", namespace="team")] == [5, 4, 1]
 
 
+TOKEN = proto.Token(id="5d41402abc4b", kind=proto.TokenKind.CLIENT)
+
+TOKEN_CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+    (
+        lambda client: client.tokens.bootstrap(),
+        proto.BootstrapTokenRequest(),
+        proto.BootstrapTokenResponse(details=TOKEN, token="f" * 64),
+        TOKEN,
+    ),
+    (
+        lambda client: client.tokens.create(
+            namespaces=["team_*"], metadata={"owner": "anna"}, expires_in=timedelta(minutes=90)
+        ),
+        proto.CreateTokenRequest(
+            kind=proto.CreateTokenRequestKind.CLIENT,
+            namespaces=["team_*"],
+            metadata={"owner": "anna"},
+            expires="1h30m0s",
+        ),
+        proto.CreateTokenResponse(details=TOKEN, token="f" * 64),
+        TOKEN,
+    ),
+    (
+        lambda client: client.tokens.create(management=True, expires_in=timedelta(hours=1)),
+        proto.CreateTokenRequest(kind=proto.CreateTokenRequestKind.MANAGEMENT, expires="1h0m0s"),
+        proto.CreateTokenResponse(details=TOKEN, token="f" * 64),
+        TOKEN,
+    ),
+    (
+        lambda client: client.tokens.list(limit=2, offset=1, cursor="c", namespace="team"),
+        proto.ListTokensRequest(namespace="team", limit=2, offset=1, cursor="c"),
+        proto.ListTokensResponse(tokens=[TOKEN], next_cursor="d"),
+        Page(items=(TOKEN,), next_cursor="d"),
+    ),
+    (
+        lambda client: client.tokens.list(everywhere=True),
+        proto.ListTokensRequest(everywhere=True),
+        proto.ListTokensResponse(tokens=[TOKEN]),
+        Page(items=(TOKEN,), next_cursor=""),
+    ),
+    (
+        lambda client: client.tokens.get("5d41402abc4b"),
+        proto.GetTokenRequest(id="5d41402abc4b"),
+        proto.GetTokenResponse(details=TOKEN),
+        TOKEN,
+    ),
+    (
+        lambda client: client.tokens.get(Token("f" * 64)),
+        proto.GetTokenRequest(token="f" * 64),
+        proto.GetTokenResponse(details=TOKEN),
+        TOKEN,
+    ),
+    (
+        lambda client: client.tokens.enable("5d41402abc4b"),
+        proto.EnableTokenRequest(id="5d41402abc4b"),
+        proto.EnableTokenResponse(),
+        None,
+    ),
+    (
+        lambda client: client.tokens.disable(Token("f" * 64)),
+        proto.DisableTokenRequest(token="f" * 64),
+        proto.DisableTokenResponse(),
+        None,
+    ),
+    (
+        lambda client: client.tokens.delete("5d41402abc4b"),
+        proto.DeleteTokenRequest(id="5d41402abc4b"),
+        proto.DeleteTokenResponse(),
+        None,
+    ),
+    (
+        lambda client: client.tokens.who_am_i(),
+        proto.WhoAmIRequest(),
+        proto.WhoAmIResponse(details=TOKEN),
+        proto.WhoAmIResponse(details=TOKEN),
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "request_", "reply", "expected"), TOKEN_CALLS)
+async def test_tokens_are_asked_for_by_their_id_or_by_themselves_and_never_shown(
+    server: FakeServer,
+    client: GoferClient,
+    *,
+    call: Call,
+    request_: betterproto2.Message,
+    reply: betterproto2.Message,
+    expected: object,
+) -> None:
+    server.answer(type(request_).__name__.removesuffix("Request"), reply)
+
+    answer = await call(client)
+
+    assert server.requests == [request_]
+    if isinstance(answer, NewToken):
+        assert (answer.details, answer.token.reveal()) == (expected, "f" * 64)
+        assert "f" * 64 not in repr(answer)
+    else:
+        assert answer == expected
+
+
 EACH: list[tuple[str, Callable[[GoferClient], object], betterproto2.Message]] = [
     (
         "ListNamespaces",
@@ -236,6 +338,11 @@ EACH: list[tuple[str, Callable[[GoferClient], object], betterproto2.Message]] = 
         "ListDeployments",
         lambda client: client.pipelines.each_deployment("nightly"),
         proto.ListDeploymentsResponse(deployments=[proto.Deployment()]),
+    ),
+    (
+        "ListTokens",
+        lambda client: client.tokens.each(everywhere=True),
+        proto.ListTokensResponse(tokens=[proto.Token()]),
     ),
     (
         "ListTaskRuns",

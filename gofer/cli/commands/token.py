@@ -1,0 +1,256 @@
+"""`gofer service token`: what opens the server."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from gofer.cli.aio import command
+from gofer.cli.commands.options import LimitOption, YesOption, group
+from gofer.cli.context import CliContext, cli_of
+from gofer.cli.pages import take
+from gofer.cli.prompts import ask_token
+from gofer.cli.tables import Cell, Style
+from gofer.cli.words import moment
+from gofer_sdk.rules.durations import parse_duration
+
+if TYPE_CHECKING:
+    from gofer_sdk._proto import proto
+    from gofer_sdk.client import NewToken
+
+app = group("Make, show and revoke tokens.")
+
+KINDS = ("client", "management")
+
+TokenArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="[TOKEN_ID]",
+        help="The token's public id. Without it the token itself is asked for; piped in, it is the first line.",
+        show_default=False,
+    ),
+]
+KindArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KIND", help="client: what concerns its namespaces; management: everything.")
+]
+ExpiryOption: TypeAlias = Annotated[
+    str, typer.Option("--expiry", "-e", metavar="DURATION", help="How long it lives, such as 720h.")
+]
+NamespacesOption: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        "--namespaces",
+        "-n",
+        metavar="NAMESPACE",
+        help="What it opens, the namespace default if not given: ids, or globs such as 'team_*'; several with commas, "
+        "or given several times.",
+        default_factory=lambda: ["default"],
+        show_default=False,
+    ),
+]
+MetadataOption: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        "--metadata",
+        "-m",
+        metavar="KEY:VALUE",
+        help="A note for people, such as owner:anna. May be given several times.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+@command
+async def bootstrap(ctx: typer.Context) -> None:
+    """Get the first management token of a new server; on its own machine, and once ever."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        made = await client.tokens.bootstrap()
+    _show_new(cli, made)
+
+
+@app.command()
+@command
+async def create(
+    ctx: typer.Context,
+    kind: KindArgument,
+    *,
+    expiry: ExpiryOption = "24h",
+    namespaces: NamespacesOption,
+    metadata: MetadataOption,
+) -> None:
+    """Make a token, and print it this once."""
+    if kind.lower() not in KINDS:
+        raise typer.BadParameter(f"there is no kind {kind!r}: give client or management")
+    try:
+        expires_in = parse_duration(expiry)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    notes = dict(_pair(entry) for entry in metadata)
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        made = await client.tokens.create(
+            management=kind.lower() == "management",
+            namespaces=[each for entry in namespaces for each in entry.split(",") if each],
+            metadata=notes,
+            expires_in=expires_in,
+        )
+    _show_new(cli, made)
+
+
+@app.command("list")
+@command
+async def list_tokens(
+    ctx: typer.Context,
+    limit: LimitOption = 50,
+    *,
+    everywhere: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces.")] = False,
+) -> None:
+    """List the tokens that open your namespace; never the tokens themselves."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found, cursor = await take(
+            lambda count, after: client.tokens.list(everywhere=everywhere, limit=count, cursor=after), limit
+        )
+    now = cli.output.now()
+    cli.output.json(proto.ListTokensResponse(tokens=found, next_cursor=cursor))
+    cli.output.table(
+        ("ID", "Kind", "Created", "Expires", "State", "Namespaces", "Notes"),
+        [
+            [
+                each.id,
+                _kind(each),
+                moment(each.created, now=now, detail=cli.output.detail),
+                moment(each.expires, now=now, detail=cli.output.detail),
+                _state(each, now),
+                _opens(each),
+                _notes(each),
+            ]
+            for each in found
+        ],
+    )
+    cli.output.more(cursor)
+
+
+@app.command()
+@command
+async def get(ctx: typer.Context, token: TokenArgument = "") -> None:
+    """Show what is known of a token."""
+    cli = cli_of(ctx)
+    name = token or ask_token(cli.output)
+    async with cli.client() as client:
+        found = await client.tokens.get(name)
+    cli.output.json(found)
+    _show(cli, found)
+
+
+@app.command()
+@command
+async def enable(ctx: typer.Context, token: TokenArgument = "") -> None:
+    """Accept a disabled token again."""
+    cli = cli_of(ctx)
+    name = token or ask_token(cli.output)
+    async with cli.client() as client:
+        await client.tokens.enable(name)
+        found = await client.tokens.get(name)
+    cli.output.json(found)
+    cli.output.success(f"enabled the token {found.id}")
+
+
+@app.command()
+@command
+async def disable(ctx: typer.Context, token: TokenArgument = "") -> None:
+    """Refuse a token until it is enabled again; streams that it has opened end."""
+    cli = cli_of(ctx)
+    name = token or ask_token(cli.output)
+    async with cli.client() as client:
+        found = await client.tokens.get(name)
+        await client.tokens.disable(name)
+    found.disabled = True
+    cli.output.json(found)
+    cli.output.success(f"disabled the token {found.id}")
+
+
+@app.command()
+@command
+async def delete(ctx: typer.Context, token: TokenArgument = "", *, yes: YesOption = False) -> None:
+    """Forget a token for ever; streams that it has opened end."""
+    cli = cli_of(ctx)
+    name = token or ask_token(cli.output)
+    async with cli.client() as client:
+        found = await client.tokens.get(name)
+        if token and not yes:
+            cli.output.confirm(f"The token {found.id} will open nothing any more.", expected=found.id)
+        await client.tokens.delete(name)
+    cli.output.json(found)
+    cli.output.success(f"deleted the token {found.id}")
+
+
+@app.command()
+@command
+async def whoami(ctx: typer.Context) -> None:
+    """Show what is known of your own token."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        found = await client.tokens.who_am_i()
+    cli.output.json(found)
+    if found.without_token:
+        cli.output.line("the server runs in dev mode and lets you do everything, without a token")
+    elif found.details is not None:
+        _show(cli, found.details)
+
+
+def _show_new(cli: CliContext, made: "NewToken") -> None:
+    from gofer_sdk._proto import proto
+
+    cli.output.json(proto.CreateTokenResponse(details=made.details, token=made.token.reveal()))
+    cli.output.line(made.token.reveal())
+    kind = _kind(made.details).lower()
+    cli.output.success(f"made the {kind} token {made.details.id}; it is shown this once: put it where it is safe")
+
+
+def _show(cli: CliContext, token: "proto.Token") -> None:
+    now, detail = cli.output.now(), cli.output.detail
+    rows: list[tuple[str, Cell | str]] = [
+        ("ID", token.id or "-"),
+        ("Kind", _kind(token)),
+        ("State", _state(token, now)),
+        ("Namespaces", _opens(token)),
+        ("Created", moment(token.created, now=now, detail=detail)),
+        ("Expires", moment(token.expires, now=now, detail=detail)),
+        ("Notes", _notes(token)),
+    ]
+    if token.pipeline_id:
+        rows.append(("Task run", f"{token.pipeline_id} {token.run_id} {token.task_run_id}"))
+    cli.output.fields(rows)
+
+
+def _kind(token: "proto.Token") -> str:
+    return (token.kind.name or "?").title()
+
+
+def _state(token: "proto.Token", now: datetime) -> Cell:
+    if token.expires and token.expires <= now.timestamp() * 1000:
+        return Cell("expired", Style.WARN)
+    return Cell("disabled", Style.WARN) if token.disabled else Cell("active", Style.GOOD)
+
+
+def _opens(token: "proto.Token") -> str:
+    if token.pipeline_id:
+        return f"{', '.join(token.namespaces)}: {token.pipeline_id} only"
+    return ", ".join(token.namespaces) or ("all" if _kind(token) == "Management" else "none")
+
+
+def _notes(token: "proto.Token") -> str:
+    return ", ".join(f"{key}:{value}" for key, value in token.metadata.items()) or "-"
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    key, colon, value = entry.partition(":")
+    if not (colon and key):
+        raise typer.BadParameter(f"{entry!r} is no KEY:VALUE, such as owner:anna")
+    return key, value
