@@ -16,11 +16,12 @@ from typing import Final
 
 import structlog
 
-from gofer.core.errors import EngineUnavailable, NotFound
+from gofer.core.errors import EngineUnavailable, GoferError, NotFound
 from gofer.core.output import LogChunk, LogCursor, LogStream
 from gofer.engines.protocols import ContainerHandle, ContainerState, ContainerStatus
 from gofer.engines.scheduler.docker_client import ByteStream, Conflict, DockerClient
 from gofer.engines.scheduler.docker_frames import FrameCutter, LogDecoder
+from gofer.lifecycle import owned_tasks
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +30,7 @@ _ENDS_WITHIN: Final = timedelta(seconds=2)  # from the end of the output to the 
 _QUIET_LIVE: Final = timedelta(seconds=30)  # a silent stream: after that long, look whether the container has ended
 _QUIET_LOG: Final = timedelta(seconds=5)
 _SHORT_BYTES: Final = 16 * 1024  # up to that much is read again whole, to be sure; of more, only the end
+_AHEAD_BYTES: Final = 256 * 1024
 _TAIL_ENTRIES: Final = 50
 _TAIL_BYTES: Final = 64 * 1024
 
@@ -57,6 +59,7 @@ class Output:
         self._tails = {LogStream.STDOUT: b"", LogStream.STDERR: b""}
         self._guess: set[LogStream] = set()  # streams whose latest bytes came from the daemon's log
         self._readable = True
+        self._ahead: list[bytes] | None = None  # the daemon's log of a container that has ended
         self._reading: asyncio.Timeout | None = None
         self._look_now = False
         self.end: ContainerStatus | None = None
@@ -131,6 +134,11 @@ class Output:
                     yield self._from_log(stream, b"\n")
 
     async def _log_as_it_comes(self, *, follow: bool) -> AsyncGenerator[bytes, None]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and not follow:
+            for data in ahead:
+                yield data
+            return
         try:
             async with self._log(follow="1" if follow else "0") as log:
                 while data := await self._read(log, quiet=_QUIET_LOG):
@@ -166,19 +174,49 @@ class Output:
 
     async def _soon(self) -> ContainerStatus:
         """Give the status once the container has ended, or after a while. Without a log to read, wait for the end."""
+        has_ended = False
         try:
             async with asyncio.timeout(_ENDS_WITHIN.total_seconds() if self._readable else None):
                 await self._client.wait(f"containers/{self._handle}/wait", condition="not-running")
+            has_ended = True
         except (TimeoutError, NotFound):
             pass  # the status tells
-        status = await self._status(self._handle)
+        status = await self._status_and_log(has_ended=has_ended)
         if status.state is ContainerState.CREATED:
             raise EngineUnavailable(f"the output of the container {self._handle} was cut before it was started")
         return status
 
+    async def _status_and_log(self, *, has_ended: bool) -> ContainerStatus:
+        """Give the status; read the log of little output beside it, which is whole once the container has ended."""
+        self._ahead = None
+        if not (has_ended and self._readable and self._is_short):
+            return await self._status(self._handle)
+        async with owned_tasks() as tasks:
+            reading = tasks.spawn(self._whole_log(), name=f"log of {self._handle}")
+            status = await self._status(self._handle)
+            self._ahead = await reading
+        return status
+
+    async def _whole_log(self) -> list[bytes] | None:
+        """Give the daemon's log; None where it is long, or can't be had."""
+        found: list[bytes] = []
+        try:
+            async with self._log(follow="0") as log:
+                while data := await log.read():
+                    found.append(data)
+                    if sum(map(len, found)) > _AHEAD_BYTES:
+                        return None
+        except GoferError:  # whoever needs the log asks again, and hears of it then
+            return None
+        return found
+
+    @property
+    def _is_short(self) -> bool:
+        return sum(self._given.values()) <= _SHORT_BYTES
+
     async def _is_whole(self) -> bool:
         """Tell whether the end of the daemon's log is the end of what was given; False for little output."""
-        if sum(self._given.values()) <= _SHORT_BYTES:
+        if self._is_short:
             return False
         decoder = LogDecoder()
         ends = dict.fromkeys(LogStream, b"")
