@@ -124,6 +124,9 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def torture(session: nox.Session) -> None:
     """Nothing is lost or done twice, whatever is killed and however often (long)."""
+    if not session.posargs:
+        session.run("python", "-m", "tests.torture")
+        session.run("python", "-m", "tests.torture.model")
     pytest(session, "tests/torture", "--timeout=0")
 
 

@@ -13,7 +13,7 @@ def test_dev_tells_its_commands_from_any_folder() -> None:
     helped = _dev("help")
 
     assert 0 == helped.returncode
-    for command in ("demo", "test", "bench", "docs", "docker", "languages", "nox", "lock"):
+    for command in ("demo", "test", "bench", "torture", "docs", "docker", "languages", "nox", "lock"):
         assert f"./dev {command}" in helped.stdout
 
 

@@ -1,0 +1,114 @@
+"""The tables of docs/pages/concepts/torture.md, from what `./dev torture` kept.
+
+Usage: python -m tests.torture.page [--into PAGE] [RESULTS ...]
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from tests.torture.moments import Ending, Place
+from tests.torture.pipelines import Engine
+from tests.torture.results import RESULTS, Result, kept
+
+BEGIN: Final = "<!-- made by tests.torture.page -->"
+END: Final = "<!-- end -->"
+_SIGNALS: Final = {Ending.KILL: "SIGKILL", Ending.TERM: "SIGTERM", Ending.BOTH: "both in turn"}
+_HEAD: Final = (
+    "engine",
+    "signal",
+    "kills",
+    "seeds",
+    "runs",
+    "task runs",
+    "cancels",
+    "orphaned",
+    "events",
+    "log MB",
+    "days",
+    "faults",
+)
+
+
+def tables(results: Sequence[Result]) -> str:
+    """Give both tables in Markdown."""
+    groups: dict[tuple[Engine, Ending], list[Result]] = {}
+    for result in results:
+        case = result.outcome.case
+        groups.setdefault((case.engine, case.ending), []).append(result)
+    ordered = [(key, groups[key]) for key in sorted(groups, key=_rank)]
+    figures = [_HEAD, *(_figures(*key, found) for key, found in ordered)]
+    places = [("engine", "signal", *Place), *(_places(*key, found) for key, found in ordered)]
+    return "\n".join([*_table(figures), "", "Where the kills struck:", "", *_table(places)])
+
+
+def _rank(key: tuple[Engine, Ending]) -> tuple[int, int]:
+    return list(Engine).index(key[0]), list(Ending).index(key[1])
+
+
+def _figures(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:
+    total: Counter[str] = Counter()
+    for result in found:
+        total.update(result.outcome.figures)
+    return (
+        engine.value,
+        _SIGNALS[ending],
+        f"{sum(result.outcome.struck.total() for result in found):,}",
+        ", ".join(_ranges(result.outcome.case.seed for result in found)),
+        f"{total['runs']:,}",
+        f"{total['task runs']:,}",
+        f"{total['acknowledged cancels']:,}",
+        f"{total['orphaned']:,}",
+        f"{total['events']:,}",
+        f"{total['log bytes'] / 1e6:.1f}",
+        ", ".join(sorted({f"{result.at:%Y-%m-%d}" for result in found})),
+        str(sum(bool(result.outcome.faults) for result in found)),
+    )
+
+
+def _places(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:
+    struck: Counter[str] = Counter()
+    for result in found:
+        struck.update(result.outcome.struck)
+    return (engine.value, _SIGNALS[ending], *(f"{struck[place]:,}" for place in Place))
+
+
+def _ranges(seeds: Iterable[int]) -> Iterator[str]:
+    """Give numbers that follow each other as their first and last."""
+    for _, group in groupby(enumerate(sorted(seeds)), key=lambda each: each[1] - each[0]):
+        numbers = [number for _, number in group]
+        yield str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    head, *rest = rows
+    for row in (head, ["---"] * len(head), *rest):
+        yield f"| {' | '.join(row)} |"
+
+
+def put_into(page: Path, text: str) -> None:
+    """Replace what stands between the two marks of a page."""
+    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    page.write_text(between.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page.read_text()))
+
+
+def main() -> None:
+    """Print the tables, or put them into a page."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("results", nargs="*", type=Path, default=[RESULTS])
+    parser.add_argument("--into", type=Path, help="the page to put them into")
+    asked = parser.parse_args()
+    text = tables(list(kept(asked.results)))
+    if asked.into is None:
+        sys.stdout.write(f"{text}\n")
+    else:
+        put_into(asked.into, text)
+
+
+if __name__ == "__main__":
+    main()
