@@ -133,7 +133,7 @@ class TaskRuns:
                 follower.end()
             elif not query.follow:
                 follower.leave_off()
-            if found.state.is_terminal and found.started_at is not None:
+            if found.exit_code is not None:  # it was followed to its end; of one that was lost there may be no log
                 await follower.check_exists()
             begin = query.offset_bytes
             if query.tail_lines:

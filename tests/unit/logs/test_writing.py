@@ -390,12 +390,22 @@ async def test_a_root_that_the_disk_refuses_may_be_taken_later(tmp_path: Path) -
     assert store.path(KEY).read_bytes() == b"x"
 
 
-async def test_a_new_log_without_output_makes_no_file(store: LogStore, root: Path) -> None:
+async def test_a_new_log_without_output_is_an_empty_file_in_the_end(store: LogStore, root: Path) -> None:
+    """Without one, a task that wrote nothing would look like one whose log was deleted."""
     async with store.writer(KEY, is_new=True) as writer:
         await writer.append(out(b""))
         cursor = writer.cursor
+        assert [] == list(root.rglob("*"))
 
     assert LogCursor() == cursor
+    assert store.path(KEY).read_bytes() == b""
+
+
+async def test_a_new_log_that_is_given_up_before_its_first_byte_makes_no_file(store: LogStore, root: Path) -> None:
+    with pytest.raises(KeyError):
+        async with store.writer(KEY, is_new=True):
+            raise KeyError
+
     assert [] == list(root.rglob("*"))
 
 

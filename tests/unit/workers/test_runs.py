@@ -261,6 +261,15 @@ async def test_a_running_task_is_taken_up_again_after_a_restart(world: World) ->
     assert len(world.engine.starts) == 1
 
 
+async def test_a_task_that_wrote_nothing_has_an_empty_log(world: World) -> None:
+    await world.register(container("quiet"))
+
+    key = await world.start_run()
+    await world.until_over(key)
+
+    assert await world.log(key, "quiet") == b""
+
+
 async def test_what_the_engine_does_not_know_any_more_is_orphaned(world: World) -> None:
     await world.register(container("hold", hold="true"))
     with world.bus.subscribe(TaskRunStarted) as started:
@@ -276,3 +285,4 @@ async def test_what_the_engine_does_not_know_any_more_is_orphaned(world: World) 
     assert task.state is TaskState.FAILED
     assert task.reason is not None
     assert task.reason.code is ReasonCode.ORPHANED
+    assert await world.log(key, "hold") == b""
