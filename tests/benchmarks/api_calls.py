@@ -19,8 +19,8 @@ from tests.benchmarks._load import Loader, Order, channel_to, loader, one_call
 from tests.benchmarks._runs import deploy, follower, task
 from tests.benchmarks._server import Process, gofer, started
 
-ROUNDS: Final = 7
-SECONDS: Final = 1.0
+ROUNDS: Final = 5
+SECONDS: Final = 0.7
 RUNS: Final = 61
 
 

@@ -25,7 +25,7 @@ from tests.benchmarks._runs import Follower, deploy, follower, task
 from tests.benchmarks._server import gofer
 from tests.benchmarks.docker_run import by_hand_body
 
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 GATES: Final = (2, 3, 4, 6)
 LAYERS: Final = (10, 10, 10, 10)
 RUNS: Final = 60
@@ -56,7 +56,7 @@ async def seconds_by_hand(by_hand: ByHand, layers: Sequence[int], gate: int) -> 
 async def best_gate(by_hand: ByHand, effort: Effort) -> int:
     """Find out how many at a time are the soonest done."""
     found: dict[int, list[float]] = {gate: [] for gate in GATES}
-    for _ in effort.rounds(2, least=1):
+    for _ in effort.rounds(1, least=1):
         for gate, seconds in found.items():
             seconds.append(await seconds_by_hand(by_hand, (TRIED,), gate))
     return min(found, key=lambda gate: statistics.median(found[gate]))
