@@ -22,6 +22,7 @@ from gofer.api.handlers.health import Health
 from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NotDueHandlers
 from gofer.api.handlers.pipelines import PipelineHandlers
+from gofer.api.handlers.reflection import Reflection
 from gofer.api.handlers.runs import RunHandlers
 from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
@@ -309,7 +310,7 @@ def _share(settings: Settings, parts: int) -> timedelta:
 
 async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
     listeners = Listeners(
-        services=(_api(base), Health()),
+        services=(_api(base), Health(), Reflection()),
         tokens=TokenCheck(database=base.database, known=base.known_tokens, clock=base.clock),
         settings=base.settings,
         tls=await asyncio.to_thread(server_context, base.settings, now=base.clock.now()),

@@ -15,7 +15,8 @@ PROTOS = Path(__file__).resolve().parent.parent / "protos"
 @cache
 def descriptors() -> descriptor_pb2.FileDescriptorSet:
     """Compile the .proto files; the result is shared and must not be changed."""
-    sources = sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+    names = (path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+    sources = sorted(name for name in names if not name.startswith("grpc/"))  # gRPC's own, of which nothing is made
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "all.binpb"
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"--descriptor_set_out={out}", *sources]

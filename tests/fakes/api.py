@@ -14,6 +14,7 @@ from gofer.api.door import Door
 from gofer.api.gateway import Gateway
 from gofer.api.grpclib_inside import PATIENCE
 from gofer.api.handlers.health import Health
+from gofer.api.handlers.reflection import Reflection
 from gofer.api.server import ApiServer
 from gofer.clock import SystemClock
 from gofer.config.address import Address
@@ -52,6 +53,7 @@ def make_gateway(*parts: proto.GoferBase, identify: Identify = TRUSTING, patienc
     return Gateway(
         compose(*parts),
         Health(),
+        Reflection(),
         door=Door(identify=identify),
         max_message_bytes=MAX_MESSAGE_BYTES,
         clock=SystemClock(),

@@ -23,6 +23,9 @@ RUN_ELSEWHERE: Final = {
     "python3 -m venv ~/gofer": "noxfile.py",  # the session `package` installs the wheel, from the network
     "~/gofer/bin/pip install .": "noxfile.py",
     "PATH=~/gofer/bin:$PATH": "noxfile.py",
+    "grpcurl -insecure localhost:8080 list": "tests/service/test_reflection.py",
+    "grpcurl -insecure localhost:8080 describe proto.StartRunRequest": "tests/service/test_reflection.py",
+    "grpcurl -insecure localhost:8080 proto.Gofer/GetSystemInfo": "tests/service/test_reflection.py",
     "gofer up examples/hello_go": "tests/integration/cli/test_up_languages.py",
     "gofer up examples/hello_rust": "tests/integration/cli/test_up_languages.py",
 }

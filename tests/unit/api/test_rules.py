@@ -7,6 +7,7 @@ from grpclib.const import Cardinality
 from gofer.api.composite import Rpc
 from gofer.api.door import Door
 from gofer.api.handlers.health import Health
+from gofer.api.handlers.reflection import Reflection
 from gofer.api.rules import RULES, Needs
 from gofer_sdk._proto import proto
 from tests.fakes.api import TRUSTING, make_gateway
@@ -21,7 +22,7 @@ def fields_of(message: type[betterproto2.Message]) -> dict[str, type[betterproto
 
 
 def test_every_call_of_the_api_and_of_health_has_a_row() -> None:
-    paths = {*proto.GoferBase().__mapping__(), *(rpc.path for rpc in Health().rpcs)}
+    paths = {*proto.GoferBase().__mapping__(), *(rpc.path for rpc in (*Health().rpcs, *Reflection().rpcs))}
 
     assert paths <= set(RULES)
 
