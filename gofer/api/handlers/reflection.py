@@ -1,7 +1,8 @@
 # ruff: noqa: RUF009 - a field of betterproto2 is a field of a dataclass, made for each class
 """gRPC's own reflection service, versions 1 and 1alpha: it tells clients of every service and message.
 
-What it tells is in a module of 70 KB that is loaded when somebody asks for the first time.
+What it tells is in a module that is loaded at the first question. The contract has some numbers as int32,
+which our codec does not know and which are int64 on the wire all the same.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ class ExtensionRequest(betterproto2.Message):
     """Which extension of a message is meant."""
 
     containing_type: str = betterproto2.field(1, betterproto2.TYPE_STRING)
-    extension_number: int = betterproto2.field(2, betterproto2.TYPE_INT32)
+    extension_number: int = betterproto2.field(2, betterproto2.TYPE_INT64)
 
 
 @dataclass(eq=False, repr=False)
@@ -61,7 +62,7 @@ class ExtensionNumberResponse(betterproto2.Message):
     """The extensions of a message; there are none in proto3."""
 
     base_type_name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
-    extension_number: list[int] = betterproto2.field(2, betterproto2.TYPE_INT32, repeated=True)
+    extension_number: list[int] = betterproto2.field(2, betterproto2.TYPE_INT64, repeated=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -82,7 +83,7 @@ class ListServiceResponse(betterproto2.Message):
 class ErrorResponse(betterproto2.Message):
     """Why a question has no answer; the stream goes on."""
 
-    error_code: int = betterproto2.field(1, betterproto2.TYPE_INT32)
+    error_code: int = betterproto2.field(1, betterproto2.TYPE_INT64)
     error_message: str = betterproto2.field(2, betterproto2.TYPE_STRING)
 
 
