@@ -57,7 +57,7 @@ async def test_an_unmodified_client_makes_a_call_with_what_reflection_told_it(ch
     services, info = await asyncio.to_thread(learn_and_call)
 
     assert sorted(SERVED) == sorted(services)
-    assert info["devModeEnabled"] is True
+    assert info["devMode"] is True
 
 
 async def test_it_describes_every_message_as_the_protos_do(channel: "grpc.Channel") -> None:
