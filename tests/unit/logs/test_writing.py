@@ -16,6 +16,7 @@ from gofer.core.errors import FailedPrecondition, InvalidInput
 from gofer.core.ids import TaskRunKey
 from gofer.core.output import LogCursor
 from gofer.logs import LogStore
+from gofer.logs.files import OpenLog
 from tests.unit.logs.keys import err, key_of, out
 
 KEY = key_of()
@@ -332,9 +333,15 @@ def file_size_limit(size_bytes: int) -> Iterator[None]:
 
 async def test_a_disk_that_refuses_at_the_close_is_told_and_holds_nobody_up(store: LogStore) -> None:
     """Whoever waited for the files to be closed once waited for ever."""
-    with pytest.raises(OSError, match="can't be written"):
+
+    async def write() -> None:
         async with store.writer(KEY) as writer:
-            os.close(writer._files.log)  # noqa: SLF001 (the disk that refuses)
+            files = writer._files  # noqa: SLF001 (the disk that refuses)
+            assert isinstance(files, OpenLog)
+            os.close(files.log)
+
+    with pytest.raises(OSError, match="can't be written"):
+        await write()
 
     async with store.writer(KEY) as writer:
         await writer.append(out(b"again\n"))
@@ -388,56 +395,3 @@ async def test_a_root_that_the_disk_refuses_may_be_taken_later(tmp_path: Path) -
     async with store.writer(KEY) as writer:
         await writer.append(out(b"x"))
     assert store.path(KEY).read_bytes() == b"x"
-
-
-async def test_a_new_log_without_output_is_an_empty_file_in_the_end(store: LogStore, root: Path) -> None:
-    """Without one, a task that wrote nothing would look like one whose log was deleted."""
-    async with store.writer(KEY, is_new=True) as writer:
-        await writer.append(out(b""))
-        cursor = writer.cursor
-        assert [] == list(root.rglob("*"))
-
-    assert LogCursor() == cursor
-    assert store.path(KEY).read_bytes() == b""
-
-
-async def test_a_new_log_that_is_given_up_before_its_first_byte_makes_no_file(store: LogStore, root: Path) -> None:
-    with pytest.raises(KeyError):
-        async with store.writer(KEY, is_new=True):
-            raise KeyError
-
-    assert [] == list(root.rglob("*"))
-
-
-async def test_a_new_log_is_made_by_its_first_bytes_and_goes_on_as_any_other(store: LogStore, root: Path) -> None:
-    async with store.writer(KEY, is_new=True) as writer:
-        await writer.append(out(b"one\n"))
-        await writer.append(err(b"two\n"))
-    async with store.writer(KEY) as writer:
-        cursor = writer.cursor
-        await writer.append(out(b"three\n"))
-
-    assert LogCursor(stdout_bytes=4, stderr_bytes=4) == cursor
-    assert (root / "default" / "pipe" / "1" / "task").read_bytes() == b"one\ntwo\nthree\n"
-
-
-async def test_a_new_log_has_nothing_of_what_lay_in_its_place(store: LogStore, root: Path) -> None:
-    async with store.writer(KEY) as writer:
-        await writer.append(out(b"somebody else's, and longer"))
-    async with store.writer(KEY, is_new=True) as writer:
-        await writer.append(out(b"mine"))
-    async with store.writer(KEY) as writer:
-        cursor = writer.cursor
-
-    assert LogCursor(stdout_bytes=4) == cursor
-    assert (root / "default" / "pipe" / "1" / "task").read_bytes() == b"mine"
-
-
-async def test_a_new_log_whose_first_bytes_the_disk_refuses_tells_so(root: Path) -> None:
-    root.mkdir(0o700)
-    (root / "default").write_text("no folder")
-    store = LogStore(root)
-
-    with pytest.raises(OSError, match="can't be written"):
-        async with store.writer(KEY, is_new=True) as writer:
-            await writer.append(out(b"lost"))

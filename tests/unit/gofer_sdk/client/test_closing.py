@@ -57,10 +57,9 @@ def mute(context: ssl.SSLContext) -> Iterator[int]:
 async def test_a_server_that_does_not_say_goodbye_keeps_no_client(server_tls: ssl.SSLContext) -> None:
     hasty = replace(HASTE, call_timeout=timedelta(milliseconds=100))
     with mute(server_tls) as port:
-        async with asyncio.timeout(5):
-            async with GoferClient(f"127.0.0.1:{port}", patience=hasty) as client:
-                with pytest.raises(errors.DeadlineExceeded):
-                    await client.system.info()
+        async with asyncio.timeout(5), GoferClient(f"127.0.0.1:{port}", patience=hasty) as client:
+            with pytest.raises(errors.DeadlineExceeded):
+                await client.system.info()
 
 
 async def test_calls_under_way_fail_when_their_client_is_closed(server: FakeServer) -> None:
