@@ -4,6 +4,7 @@ For tests, examples and trying pipelines out. `memory_script` lists the environm
 engine object, also while it is not entered, so that a restart of a server can be played with one object.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
@@ -32,6 +33,7 @@ from gofer.lifecycle import OwnedTasks, owned_tasks
 
 _KILLED: Final = 137
 _TERMINATED: Final = 143
+_KEPT_STARTS: Final = 20_000
 
 
 class MemoryEngine:
@@ -46,7 +48,7 @@ class MemoryEngine:
         self._stack = AsyncExitStack()
         self._tasks: OwnedTasks | None = None
         self._reachable = True
-        self._starts: list[AttemptId] = []
+        self._starts: deque[AttemptId] = deque(maxlen=_KEPT_STARTS)
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(owned_tasks())
@@ -159,7 +161,7 @@ class MemoryEngine:
 
     @property
     def starts(self) -> tuple[AttemptId, ...]:
-        """Every attempt that was started, in order; one that stands here twice ran twice."""
+        """The attempts that were started, in order, of very many the last; one that stands here twice ran twice."""
         return tuple(self._starts)
 
     def environment_of(self, attempt: AttemptId) -> Mapping[str, str]:
