@@ -155,14 +155,19 @@ class DockerCutter:
     async def _requests(self, link: _Link, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                if match := REQUEST.match(data):
-                    await self._asked(link, f"{match[1].decode()} {match[2].decode()}")
-                    if answer := self._answer_to(link.request):
-                        link.client.write(answer)
-                        break
+                if (match := REQUEST.match(data)) and await self._is_answered(link, match):
+                    break
                 link.daemon.write(data)
                 await link.daemon.drain()
         link.cut()
+
+    async def _is_answered(self, link: _Link, match: re.Match[bytes]) -> bool:
+        """Tell whether the request was answered in the daemon's place."""
+        await self._asked(link, f"{match[1].decode()} {match[2].decode()}")
+        answer = self._answer_to(link.request)
+        if answer:
+            link.client.write(answer)
+        return bool(answer)
 
     async def _asked(self, link: _Link, request: str) -> None:
         link.request = request

@@ -18,6 +18,7 @@ from tests.integration.servers import ROOT, ServerProcess
 
 START_SECONDS = 30
 SOON_SECONDS = 30
+SLACK = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +31,11 @@ class Holds:
     rss_bytes: int
 
     def beyond(self, before: "Holds") -> list[str]:
-        """Name what there is more of than before."""
+        """Name what there is more of than before: a connection that is open may hold its last call until the next."""
         more = [
             f"{kind}: {count - before.objects.get(kind, 0)} more"
             for kind, count in sorted(self.objects.items())
-            if count > before.objects.get(kind, 0)
+            if count > before.objects.get(kind, 0) + SLACK
         ]
         if len(self.tasks) > len(before.tasks):
             more.append(f"tasks: {self.tasks}, before {before.tasks}")

@@ -44,6 +44,16 @@ async def started_runs(client: GoferClient, chance: random.Random) -> list[int]:
     return runs
 
 
+async def live(server: FaultyServer, client: GoferClient, chance: random.Random) -> list[int]:
+    """Give the acknowledged runs of one life of a server, which ends by force."""
+    runs = []
+    for _ in range(STROKES):
+        await strike(server, chance)
+        runs += await started_runs(client, chance)
+    await server.kill()
+    return runs
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_room_that_comes_and_goes_costs_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -51,14 +61,10 @@ async def test_room_that_comes_and_goes_costs_nothing_that_was_acknowledged(tmp_
     script = f"echo $GOFER_RUN_ID >>{marks}; seq {LINES}; sleep 0.1; exit 4"
     acknowledged: list[int] = []
     for life in range(LIVES):
-        async with faulty_server(tmp_path, "process") as server:
-            async with server.impatient() as client:
-                if not life:
-                    await deploy(client, task("work", script))
-                for _ in range(STROKES):
-                    await strike(server, chance)
-                    acknowledged += await started_runs(client, chance)
-            await server.kill()
+        async with faulty_server(tmp_path, "process") as server, server.impatient() as client:
+            if not life:
+                await deploy(client, task("work", script))
+            acknowledged += await live(server, client, chance)
     async with faulty_server(tmp_path, "process") as last, last.client() as client:
         runs = [run.id async for run in client.runs.each("faults")]
         for run in runs:
