@@ -3,7 +3,10 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tests.integration.faults.faulty import FaultyServer
 
@@ -25,13 +28,29 @@ class Containers:
 
     instance: str
     host: str = ""
-    since: int = field(default_factory=lambda: int(time.time()) - 1)
+    told_starts: Path = Path("/dev/null")
 
     @classmethod
     async def of(cls, server: FaultyServer, *, host: str = "") -> "Containers":
         """Know a server's containers from now on."""
         async with server.client() as client:
             return cls(instance=(await client.system.info()).instance_id, host=host)
+
+    @asynccontextmanager
+    async def counting_starts(self, folder: Path) -> AsyncIterator["Containers"]:
+        """Have the starts of the machine's Docker counted for the length of the block: it remembers few of them."""
+        since = int(time.time()) - 1
+        with (folder / "starts").open("wb") as told:
+            process = await asyncio.create_subprocess_exec(
+                *("docker", "events", f"--since={since}", f"--filter=label=gofer.instance={self.instance}"),
+                *("--filter=event=start", "--format={{json .Actor.Attributes}}"),
+                stdout=told,
+            )
+        try:
+            yield replace(self, told_starts=folder / "starts")
+        finally:
+            process.terminate()
+            await process.wait()
 
     async def of_task(self, name: str) -> str:
         """Give the id of a task's container."""
@@ -43,18 +62,9 @@ class Containers:
         given = [f"--filter={each}" for each in (f"label=gofer.instance={self.instance}", *filters)]
         return (await docker("ps", "-aq", "--no-trunc", *given, host=self.host)).split()
 
-    async def starts(self) -> dict[str, int]:
-        """Count how often the containers of each task were started, as far as the engine remembers."""
-        lines = await docker(
-            "events",
-            f"--since={self.since}",
-            f"--until={int(time.time()) + 1}",
-            f"--filter=label=gofer.instance={self.instance}",
-            "--filter=event=start",
-            "--format={{json .Actor.Attributes}}",
-            host=self.host,
-        )
-        names = [json.loads(line) for line in lines.splitlines()]
+    def starts(self) -> dict[str, int]:
+        """Tell how often the containers of each task were started, as far as that was counted."""
+        names = [json.loads(line) for line in self.told_starts.read_text().splitlines()]
         keys = [f"{each['gofer.run']}/{each['gofer.task']}" for each in names]
         return {key: keys.count(key) for key in keys}
 

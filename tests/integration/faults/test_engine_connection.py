@@ -1,7 +1,7 @@
 """An engine that is away, in error or slow: what runs runs on, the server says so and tries again, nothing is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -46,8 +46,11 @@ async def cutter() -> AsyncIterator[DockerCutter]:
 @asynccontextmanager
 async def behind(cutter: DockerCutter, folder: Path) -> AsyncIterator[tuple[FaultyServer, GoferClient, Containers]]:
     """Run a server whose engine is behind the cutter, and leave no container of it."""
-    async with faulty_server(folder, "docker", "--docker-host", cutter.url) as server, server.impatient() as client:
-        containers = await Containers.of(server)
+    async with (
+        faulty_server(folder, "docker", "--docker-host", cutter.url) as server,
+        server.impatient() as client,
+        (await Containers.of(server)).counting_starts(folder) as containers,
+    ):
         try:
             yield server, client, containers
         finally:
@@ -64,7 +67,7 @@ async def assert_right_end(client: GoferClient, containers: Containers, run: int
     ended = await client.task_runs.get("faults", run, name)
     assert ended.exit_code == 9
     assert await log_of(client, run, name) == WHOLE
-    assert (await containers.starts())[f"{run}/{name}"] == 1
+    assert containers.starts()[f"{run}/{name}"] == 1
 
     async def is_removed() -> bool:
         return await containers.ids() == []
@@ -175,52 +178,51 @@ async def test_a_slow_engine_costs_time_and_nothing_else(cutter: DockerCutter, t
         await assert_right_end(client, containers, run)
 
 
+ENDS = {"killed": 137, "stopped": 143, "paused": 9, "cancelled": None, "removed": 999, "left": 9}
+
+
 async def test_what_others_do_to_containers_is_told_as_it_was(cutter: DockerCutter, tmp_path: Path) -> None:
     """Killed: its exit code. Paused: it runs, and can be cancelled. Removed: the engine doesn't know it any more."""
-    names = ("killed", "stopped", "paused", "cancelled", "removed", "left")
     async with behind(cutter, tmp_path) as (_, client, containers):
-        await deploy(client, *(task(name, SCRIPT) for name in names))
+        await deploy(client, *(task(name, SCRIPT) for name in ENDS))
         run = await start(client)
-        for name in names:
+        for name in ENDS:
             await until_running(client, run, name)
-        ids = {name: await containers.of_task(name) for name in names}
-        await docker("kill", ids["killed"])
-        await docker("stop", "-t", "1", ids["stopped"])
-        await docker("pause", ids["paused"], ids["cancelled"])
-        await docker("rm", "-f", ids["removed"])
+        await do_to_containers({name: await containers.of_task(name) for name in ENDS})
         await client.task_runs.cancel("faults", run, "cancelled")
         await go(containers, "left")
-
-        async def states() -> dict[str, proto.TaskRunTaskRunState]:
-            return {found.id: found.state async for found in client.task_runs.each("faults", run)}
-
-        async def all_but_the_paused_have_ended() -> bool:
-            running = proto.TaskRunTaskRunState.RUNNING
-            return [name for name, state in (await states()).items() if state == running] == ["paused"]
-
-        await until(all_but_the_paused_have_ended)
-        await docker("unpause", ids["paused"])
+        await until_only_runs(client, run, "paused")
+        await docker("unpause", await containers.of_task("paused"))
         await go(containers, "paused")
         await client.runs.wait("faults", run)
         ended = {found.id: found async for found in client.task_runs.each("faults", run)}
 
-        codes = {name: found.exit_code for name, found in ended.items()}
-        assert codes | {"cancelled": 0} == {
-            "killed": 137,
-            "stopped": 143,
-            "paused": 9,
-            "cancelled": 0,
-            "removed": 999,
-            "left": 9,
-        }
+        assert {name: found.exit_code for name, found in ended.items()} | {"cancelled": None} == ENDS
         status = proto.TaskRunTaskRunStatus
         assert {name: found.status for name, found in ended.items()} == {
-            name: status.CANCELLED if name == "cancelled" else status.FAILED for name in names
+            name: status.CANCELLED if name == "cancelled" else status.FAILED for name in ENDS
         }
-        assert ended["removed"].status_reason is not None
-        assert ended["removed"].status_reason.code == "orphaned"
-        assert ended["killed"].status_reason is not None
-        assert "137" in ended["killed"].status_reason.description
+        reasons = {name: found.status_reason for name, found in ended.items() if found.status_reason is not None}
+        assert reasons["removed"].code == "orphaned"
+        assert "137" in reasons["killed"].description
         assert await log_of(client, run, "left") == WHOLE
         assert await log_of(client, run, "paused") == WHOLE
         assert "Docker" not in await notes(client)
+
+
+async def do_to_containers(ids: Mapping[str, str]) -> None:
+    """Do to containers, behind the server's back, what their names say."""
+    await docker("kill", ids["killed"])
+    await docker("stop", "-t", "1", ids["stopped"])
+    await docker("pause", ids["paused"], ids["cancelled"])
+    await docker("rm", "-f", ids["removed"])
+
+
+async def until_only_runs(client: GoferClient, run: int, name: str) -> None:
+    """Wait until this one is the only task that has not ended."""
+
+    async def is_so() -> bool:
+        running = proto.TaskRunTaskRunState.RUNNING
+        return [found.id async for found in client.task_runs.each("faults", run) if found.state == running] == [name]
+
+    await until(is_so)
