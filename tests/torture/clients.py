@@ -202,19 +202,18 @@ class Clients:
     async def _follow_events(self) -> None:
         """Follow the journal from its beginning, over every restart."""
         async with self.client() as client:
-            while True:
-                after = self._ledger.events[-1].id if self._ledger.events else 0
-                try:
-                    async with aclosing(client.events.list(follow=True, after_id=after)) as events:
-                        async for event in events:
-                            self._ledger.events.append(event)
-                            if event.type == "RUN_COMPLETED":
-                                details = json.loads(event.details)
-                                self._ledger.end(details["pipeline_id"], details["run_id"])
-                                self._freed.set()
-                except (Unavailable, DeadlineExceeded) as error:
-                    self._ledger.fail(error)
-                    await asyncio.sleep(_AGAIN_SECONDS)
+            await self._insist(lambda: self._hear_events(client))
+
+    async def _hear_events(self, client: GoferClient) -> None:
+        """Follow the journal after what was heard of it."""
+        after = self._ledger.events[-1].id if self._ledger.events else 0
+        async with aclosing(client.events.list(follow=True, after_id=after)) as events:
+            async for event in events:
+                self._ledger.events.append(event)
+                if event.type == "RUN_COMPLETED":
+                    details = json.loads(event.details)
+                    self._ledger.end(details["pipeline_id"], details["run_id"])
+                    self._freed.set()
 
     async def _read(self) -> None:
         """Ask for this and that, as a user interface would."""
@@ -222,12 +221,15 @@ class Clients:
         async with self.client() as client:
             while not self._stopping.is_set():
                 await self._pause(chance.random() * 0.3)
-                known = sorted(self._ledger.open)
                 try:
-                    await client.system.info()
-                    if known:
-                        pipeline, run = chance.choice(known)
-                        await client.runs.list(pipeline)
-                        await client.task_runs.list(pipeline, run)
+                    await self._look_around(client, chance)
                 except CallFailed as error:
                     self._ledger.fail(error)
+
+    async def _look_around(self, client: GoferClient, chance: random.Random) -> None:
+        await client.system.info()
+        known = sorted(self._ledger.open)
+        if known:
+            pipeline, run = chance.choice(known)
+            await client.runs.list(pipeline)
+            await client.task_runs.list(pipeline, run)

@@ -124,13 +124,17 @@ def faults_of_times(ended: Ended) -> Iterator[str]:
         last = max([run.admitted or run.started, *(found.ended for found in own.values())])
         if not run.started <= (run.admitted or run.started) <= last <= run.ended:
             yield f"{key}: created {run.started}, admitted {run.admitted}, tasks until {last}, ended {run.ended}"
-        for name, found in own.items():
-            times = [run.admitted, found.created, found.started or found.created, found.ended]
-            if times != sorted(times):
-                yield f"{key} {name}: created {found.created}, started {found.started}, ended {found.ended}; run {run}"
-            for parent in BY_NAME[key[0]].task(name).after:
-                if found.started and found.started < own[parent].ended:
-                    yield f"{key} {name} started at {found.started}, its parent ended at {own[parent].ended}"
+        for found in own.values():
+            yield from (f"{key} {found.id}: {fault}" for fault in _times_of(found, run, own))
+
+
+def _times_of(found: proto.TaskRun, run: proto.Run, own: Mapping[str, proto.TaskRun]) -> Iterator[str]:
+    times = [run.admitted, found.created, found.started or found.created, found.ended]
+    if times != sorted(times):
+        yield f"created {found.created}, started {found.started}, ended {found.ended}; run {run}"
+    for parent in BY_NAME[run.pipeline].task(found.id).after:
+        if found.started and found.started < own[parent].ended:
+            yield f"started at {found.started}, its parent {parent} ended at {own[parent].ended}"
 
 
 def faults_of_logs(ended: Ended, logs: Mapping[TaskKey, bytes], ledger: Ledger) -> Iterator[str]:

@@ -192,7 +192,7 @@ def test_results_are_kept_and_become_tables_of_the_page(tmp_path: Path) -> None:
         outcome = Outcome(case=case, struck=Counter({"commit": 2}), figures=Counter({"runs": 3}), seconds=1.5)
         keep(outcome, tmp_path / "results")
     found = list(kept([tmp_path / "results"]))
-    page = tmp_path / "page.md"
+    page = tmp_path / "page"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
 
     put_into(page, tables(found))
