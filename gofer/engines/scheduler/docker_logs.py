@@ -199,15 +199,18 @@ class Output:
 
     async def _whole_log(self) -> list[bytes] | None:
         """Give the daemon's log; None where it is long, or can't be had."""
-        found: list[bytes] = []
         try:
-            async with self._log(follow="0") as log:
-                while data := await log.read():
-                    found.append(data)
-                    if sum(map(len, found)) > _AHEAD_BYTES:
-                        return None
+            return await self._short_log()
         except GoferError:  # whoever needs the log asks again, and hears of it then
             return None
+
+    async def _short_log(self) -> list[bytes] | None:
+        found: list[bytes] = []
+        async with self._log(follow="0") as log:
+            while data := await log.read():
+                found.append(data)
+                if sum(map(len, found)) > _AHEAD_BYTES:
+                    return None
         return found
 
     @property
