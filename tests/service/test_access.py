@@ -75,15 +75,19 @@ def request_for(rpc: Rpc, *, namespace: str = TEAM, pipeline: str = PIPELINE) ->
 async def ask(it: Secured, rpc: Rpc, request: betterproto2.Message, metadata: dict[str, str]) -> Status:
     """Make the call, and take one reply."""
     try:
-        call = it.channel.request(rpc.path, rpc.cardinality, rpc.request_type, rpc.reply_type, metadata=metadata)
-        async with call as stream:
-            await stream.send_message(request, end=True)
-            if await stream.recv_message() is not None and rpc.cardinality.server_streaming:
-                with suppress(StreamClosedError):  # it may have ended by now
-                    await stream.cancel()
+        await _first_reply(it, rpc, request, metadata)
     except GRPCError as error:
         return error.status
     return Status.OK
+
+
+async def _first_reply(it: Secured, rpc: Rpc, request: betterproto2.Message, metadata: dict[str, str]) -> None:
+    call = it.channel.request(rpc.path, rpc.cardinality, rpc.request_type, rpc.reply_type, metadata=metadata)
+    async with call as stream:
+        await stream.send_message(request, end=True)
+        if await stream.recv_message() is not None and rpc.cardinality.server_streaming:
+            with suppress(StreamClosedError):  # it may have ended by now
+                await stream.cancel()
 
 
 def stored(it: Secured) -> list[str]:
