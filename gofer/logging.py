@@ -79,7 +79,8 @@ def _for_programs() -> list[Processor]:
 
 
 def _for_people(*, colours: bool) -> list[Processor]:
-    return [structlog.dev.ConsoleRenderer(colors=colours)]
+    # The formatter that would be taken where Rich is installed shows local variables, and in them requests and secrets.
+    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
 
 
 class _LineWriter:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import structlog
 from typing_extensions import Buffer
 
@@ -174,3 +175,22 @@ async def test_logging_from_many_tasks_keeps_every_line() -> None:
                 group.create_task(work(number), name=f"{number}")
 
     assert len(lines) == 1000
+
+
+def complain(content: str) -> None:
+    """Raise with the content in a local variable of a frame, as a handler has its request."""
+    raise ValueError(f"{len(content)} characters are wrong")
+
+
+@pytest.mark.parametrize("kind", ["for people", "for programs"])
+def test_a_traceback_shows_no_local_variables(kind: str) -> None:
+    """They may be a request with a secret in it."""
+    with captured(pretty=kind == "for people") as lines:
+        try:
+            complain(chr(104) + "unter22")
+        except ValueError:
+            log.exception("call")
+
+    text = "\n".join(lines)
+    assert "8 characters are wrong" in text
+    assert "hunter22" not in text
