@@ -163,6 +163,15 @@ def test_a_missing_or_doubled_byte_is_found() -> None:
         assert len(list(faults_of_logs(ended(), {(*KEY, "only"): log}, ledger()))) == 1
 
 
+def test_only_on_the_memory_engine_a_task_without_a_start_may_have_written() -> None:
+    """It ran, and died with its server, before its start was stored."""
+    found = task_run(status=_Status.CANCELLED, started=0, status_reason=proto.TaskRunStatusReason(code="cancelled"))
+    logs = {(*KEY, "only"): LOG[:50]}
+
+    assert [] == list(faults_of_logs(ended(found, engine=Engine.MEMORY), logs, ledger()))
+    assert len(list(faults_of_logs(ended(found), logs, ledger()))) == 1
+
+
 def test_times_out_of_order_are_found() -> None:
     assert len(list(faults_of_times(ended(task_run(started=2))))) == 1
     assert len(list(faults_of_times(ended(task_run(ended=7))))) >= 1
