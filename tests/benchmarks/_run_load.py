@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,20 +77,24 @@ class Ends:
 async def drive(port: int, pipeline: str, clients: int, seconds: float) -> list[DoneRun]:
     """Start runs for so many seconds; those that have ended."""
     channels = [channel_to(port) for _ in range(clients + 1)]
-    ends, done = Ends(), list[DoneRun]()
+    ends = Ends()
     try:
         async with asyncio.TaskGroup() as group:
             following = group.create_task(ends.follow(channels[0], pipeline), name="ends")
             await _first_run(channels[0], pipeline, ends)
-            until = time.monotonic() + seconds
-            async with asyncio.TaskGroup() as callers:
-                for number, channel in enumerate(channels[1:]):
-                    calling = _client(channel, pipeline, ends, until, done)
-                    callers.create_task(calling, name=f"client {number}")
+            done = await _all_clients(channels[1:], pipeline, ends, time.monotonic() + seconds)
             following.cancel()
     finally:
         for channel in channels:
             channel.close()
+    return done
+
+
+async def _all_clients(channels: Sequence[Channel], pipeline: str, ends: Ends, until: float) -> list[DoneRun]:
+    done: list[DoneRun] = []
+    async with asyncio.TaskGroup() as group:
+        for number, channel in enumerate(channels):
+            group.create_task(_client(channel, pipeline, ends, until, done), name=f"client {number}")
     return done
 
 

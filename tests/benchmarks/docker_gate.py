@@ -86,8 +86,7 @@ async def measure(effort: Effort) -> list[Figure]:
     """Run both in turns."""
     with tempfile.TemporaryDirectory() as name:
         async with gofer(Path(name), "docker") as server, server.client() as client, follower(client) as runs:
-            await deploy(client, "bench_layers", layered(LAYERS))
-            await deploy(client, "bench_many", [task("only", command=COMMAND)])
+            await _deploy_both(client)
             async with aiodocker.Docker() as docker, ByHand(docker, by_hand_body()) as by_hand:
                 gate = await best_gate(by_hand, effort)
                 layers = await _pairs(
@@ -124,6 +123,11 @@ async def measure(effort: Effort) -> list[Figure]:
         replace(shape, goal=Goal.at_most(1.1, "of the floor", shape.ratio or 0.0)),
         replace(rates, goal=Goal.at_least(0.95, "of the floor", rates.ratio or 0.0)),
     ]
+
+
+async def _deploy_both(client: GoferClient) -> None:
+    await deploy(client, "bench_layers", layered(LAYERS))
+    await deploy(client, "bench_many", [task("only", command=COMMAND)])
 
 
 async def _pairs(

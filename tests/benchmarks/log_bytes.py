@@ -170,22 +170,28 @@ async def _gigabyte(folder: Path, megabytes: int) -> list[Figure]:
 
 async def _followed(client: GoferClient, runs: Follower, server: Process, megabytes: int) -> list[float]:
     """Follow a log from its begin to its end while it is written; the server's memory all the while."""
-    found: list[float] = []
-    size_bytes = 0
     async with asyncio.TaskGroup() as group:
         running = group.create_task(runs.seconds_of_run("large"), name="run")
         while not (await client.runs.list("large")).items:  # noqa: ASYNC110 - the server's state, not ours
             await asyncio.sleep(0.01)
-        async with aclosing(client.task_runs.logs("large", 1, "only")) as chunks:
-            async for chunk in chunks:
-                if size_bytes // (10 * MEGABYTE) != (size_bytes + len(chunk.data)) // (10 * MEGABYTE):
-                    found.append(server.rss_megabytes())
-                size_bytes += len(chunk.data)
+        size_bytes, found = await _memory_meanwhile(client, server)
         await running
     if size_bytes != megabytes * MEGABYTE:
         message = f"{size_bytes} bytes came of {megabytes} MB"
         raise RuntimeError(message)
     return found
+
+
+async def _memory_meanwhile(client: GoferClient, server: Process) -> tuple[int, list[float]]:
+    """Read the log to its end; its size, and the server's memory after each ten megabytes."""
+    found: list[float] = []
+    size_bytes = 0
+    async with aclosing(client.task_runs.logs("large", 1, "only")) as chunks:
+        async for chunk in chunks:
+            if size_bytes // (10 * MEGABYTE) != (size_bytes + len(chunk.data)) // (10 * MEGABYTE):
+                found.append(server.rss_megabytes())
+            size_bytes += len(chunk.data)
+    return size_bytes, found
 
 
 async def _last_lines(client: GoferClient) -> None:
