@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gofer import __version__
 from gofer.cli.arguments import GLOBAL_SWITCHES, GLOBAL_VALUES, flag_of
-from gofer.cli.commands import event, namespace, pipeline, run, service, task_run
+from gofer.cli.commands import event, namespace, pipeline, run, secret, service, task_run
 from gofer.cli.commands.completion import completion
 from gofer.cli.commands.options import group
 from gofer.cli.commands.up import up
@@ -37,6 +37,7 @@ def build() -> TyperCommand | TyperGroup:
     app.add_typer(task_run.app, name="taskrun")
     app.add_typer(event.app, name="event")
     app.add_typer(namespace.app, name="namespace")
+    app.add_typer(secret.app, name="secret")
     app.add_typer(service.app, name="service")
     app.command()(completion)
     return plain_command(app)

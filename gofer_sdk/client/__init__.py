@@ -27,6 +27,7 @@ from gofer_sdk.client.page import Page
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.client.pipelines import PipelineCalls
 from gofer_sdk.client.runs import RunCalls, StartedRun
+from gofer_sdk.client.secrets import GlobalSecretCalls, SecretCalls
 from gofer_sdk.client.system import SystemCalls
 from gofer_sdk.client.task_runs import LogChunk, Tail, TaskRunCalls
 from gofer_sdk.client.token import Token
@@ -58,6 +59,8 @@ class GoferClient:
         pipelines: pipelines, their versions and deployments.
         runs: executions of pipelines.
         task_runs: executions of tasks, and their logs.
+        secrets: what only tasks of a pipeline should see.
+        global_secrets: the same for pipelines of several namespaces.
         events: what has happened and what happens.
         tokens: what opens the API.
 
@@ -100,6 +103,8 @@ class GoferClient:
         self.runs = RunCalls(calls, self.events)
         self.task_runs = TaskRunCalls(calls)
         self.tokens = TokenCalls(calls)
+        self.secrets = SecretCalls(calls)
+        self.global_secrets = GlobalSecretCalls(calls)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()

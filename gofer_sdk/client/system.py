@@ -1,5 +1,7 @@
 """The server itself."""
 
+from collections.abc import AsyncGenerator
+
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
 
@@ -13,3 +15,12 @@ class SystemCalls:
     async def info(self) -> proto.GetSystemInfoResponse:
         """Return the server's version, its engine, and what its users should know. Needs no token."""
         return await self._calls.safe(proto.GetSystemInfoRequest(), proto.GetSystemInfoResponse)
+
+    def rotate_key(self) -> AsyncGenerator[proto.RotateKeyResponse, None]:
+        """Have everything encrypted with the server's current key; yield how far that is, to its end.
+
+        What is interrupted may be begun again.
+
+        Raises PermissionDenied, FailedPrecondition (another one goes on).
+        """
+        return self._calls.stream(proto.RotateKeyRequest(), proto.RotateKeyResponse)

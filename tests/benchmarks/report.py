@@ -30,6 +30,7 @@ SECTIONS: Final = {
     "events": "Events",
     "logs": "Log lines",
     "log_bytes": "Log bytes",
+    "masking": "Masking secrets in logs",
     "process": "The programs",
     "history": "A start with a history",
     "machine": "The run machine",

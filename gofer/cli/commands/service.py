@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gofer.cli.aio import command
+from gofer.cli.aio import ExitStatus, command
 from gofer.cli.commands import token
 from gofer.cli.commands.options import group
 from gofer.cli.context import cli_of
@@ -47,3 +47,30 @@ async def info(ctx: typer.Context) -> None:
             *(("Note", Cell(note, Style.WARN)) for note in found.notes),
         ]
     )
+
+
+@app.command("rotate-key")
+@command
+async def rotate_key(ctx: typer.Context) -> None:
+    """Encrypt with the server's current key all that was encrypted with an earlier one.
+
+    Before: make a new key, put it into secret_store.sqlite.encryption_key and the old one into
+    secret_store.sqlite.previous_encryption_keys, and restart the server. After: the old one can be removed.
+    """
+    from contextlib import aclosing
+
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    last = proto.RotateKeyResponse()
+    async with cli.client() as client, aclosing(client.system.rotate_key()) as steps:
+        async for last in steps:
+            cli.output.json(last)
+            cli.output.hint(f"{last.done} of {last.total} looked at")
+    if last.unreadable:
+        cli.output.failure(
+            f"{last.unreadable} could not be decrypted with any of the server's keys; its log names them. "
+            "Add the key that is missing to secret_store.sqlite.previous_encryption_keys, and rotate again."
+        )
+        raise typer.Exit(ExitStatus.FAILED)
+    cli.output.success(f"everything is encrypted with the current key ({last.reencrypted} changed)")

@@ -35,7 +35,7 @@ GUIDE: Final = DOCS / "pages" / "guide"
 _INCLUDE: Final = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 _NOT_THERE_YET: Final = frozenset({"gofer.web"})  # has its layer already
 # Written before their parts of the server are: told by the guide when those are there.
-_LATER: Final = frozenset({"secret", "global_secret", "pipeline_object", "run_object"})
+_LATER: Final = frozenset({"pipeline_object", "run_object"})
 
 
 def _text(path: Path) -> str:

@@ -1,0 +1,116 @@
+"""Tasks that get secrets: what is masked, what is kept for later, and what a restart changes."""
+
+from gofer.core.events import TaskRunStarted
+from gofer.core.ids import RunKey, TaskId
+from gofer.core.pipeline import Task
+from gofer.core.run import ReasonCode, RunState
+from gofer.core.secret import Secret
+from gofer.services.masks import NeededBlobs
+from gofer.services.runs import Target
+from gofer.services.secrets import PutSecret
+from tests.factories import KEY, make_task
+from tests.unit.workers.conftest import CALLER, World, next_event
+
+TARGET = Target(namespace="", pipeline=KEY.pipeline)
+SECRET = "hunter22-hunter22"
+
+
+def printing(**script: str) -> Task:
+    """Make a task that prints the secret `db`."""
+    variables = {f"GOFER_MEMORY_{key.upper()}": value for key, value in script.items()}
+    return make_task("hello", variables={"GOFER_MEMORY_LOG": "secret{{db}}", **variables})
+
+
+async def put(world: World, value: str, *, key: str = "db") -> None:
+    await world.secrets.put(CALLER, TARGET, PutSecret(key=key, value=Secret(value), force=True))
+
+
+async def started(world: World) -> RunKey:
+    """Start a run, and wait until its task runs."""
+    with world.bus.subscribe(TaskRunStarted) as events:
+        run = await world.start_run()
+        await next_event(events, TaskRunStarted)
+    return run
+
+
+async def kept(world: World) -> int:
+    return len(await world.blobs.all())
+
+
+async def sweep(world: World) -> int:
+    return await world.blobs.sweep(NeededBlobs(database=world.database, instance=world.parts.instance))
+
+
+async def test_what_a_task_got_is_kept_until_its_end_and_no_longer(world: World) -> None:
+    await world.register(printing(hold="true"))
+    await put(world, SECRET)
+    run = await started(world)
+
+    assert 2 == await kept(world)
+    await world.cancel(run, force=True)
+    await world.until_over(run)
+    await world.until_nothing_is_left()
+
+    assert 1 == await kept(world)
+    assert b"***\n" == await world.log(run, "hello")
+
+
+async def test_after_a_restart_the_value_that_the_task_got_is_masked_and_not_the_new_one(world: World) -> None:
+    """The task runs, its secret is replaced, and the log has to be read from the engine again."""
+    await world.register(printing(hold="true"))
+    await put(world, SECRET)
+    run = await started(world)
+    await world.stop()
+    log = world.logs.path(run.task(TaskId("hello")))
+    for path in (log, log.with_name(f"{log.name}.index")):
+        path.unlink(missing_ok=True)
+    await put(world, "another-value")
+    assert 0 == await sweep(world)
+
+    await world.start()
+    await world.cancel(run, force=True)
+    await world.until_over(run)
+
+    assert b"***\n" == await world.log(run, "hello")
+
+
+async def test_what_is_kept_for_nobody_is_swept_at_the_start(world: World) -> None:
+    await world.register(printing())
+    await put(world, SECRET)
+    await world.blobs.put(Secret("of a put that was interrupted before its record"))
+    await world.start_run()
+
+    await world.stop()
+    swept = await sweep(world)
+    await world.start()
+
+    assert swept >= 1
+    assert await kept(world) >= 1
+    assert (await world.secrets.get(CALLER, TARGET, "db", with_value=True)).value == Secret(SECRET)
+
+
+async def test_an_engine_that_quotes_what_it_was_given_does_not_show_it(world: World) -> None:
+    await world.register(
+        make_task("hello", variables={"GOFER_MEMORY_FAIL_START": "secret{{db}}", "GOFER_MEMORY_LOG": "x"})
+    )
+    await put(world, f"no such command: {SECRET}")
+
+    run = await world.start_run()
+    (ended,) = await world.until_over(run)
+
+    assert RunState.FAILED is ended.state
+    reason = (await world.tasks(run))[TaskId("hello")].reason
+    assert reason is not None
+    assert (ReasonCode.LAUNCH_FAILED, "***") == (reason.code, reason.description)
+
+
+async def test_a_value_is_looked_up_at_each_launch(world: World) -> None:
+    await world.register(printing())
+    await put(world, SECRET)
+    first = await world.start_run()
+    await world.until_over(first)
+    await put(world, "abc", key="db")
+    second = await world.start_run()
+    await world.until_over(second)
+
+    assert (b"***\n", b"abc\n") == (await world.log(first, "hello"), await world.log(second, "hello"))
