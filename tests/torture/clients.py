@@ -202,7 +202,8 @@ class Clients:
     async def _follow_events(self) -> None:
         """Follow the journal from its beginning, over every restart."""
         async with self.client() as client:
-            await self._insist(lambda: self._hear_events(client))
+            while True:
+                await self._insist(lambda: self._hear_events(client))
 
     async def _hear_events(self, client: GoferClient) -> None:
         """Follow the journal after what was heard of it."""
