@@ -10,7 +10,8 @@ import betterproto2
 from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
-from gofer.api.grpclib_inside import CutShort, flush, next_frame, send_buffer
+from gofer.api.grpclib_inside import CutShort, Frame, flush, next_frame, send_buffer
+from gofer.api.room import SMALL_BYTES, RequestRoom
 from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
 from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
 
@@ -45,6 +46,7 @@ class Exchange:
         *,
         check: Callable[[object], None],
         max_message_bytes: int,
+        room: RequestRoom,
         patience: timedelta,
     ) -> None:
         """Hand each request to `check`, which raises for one that the method must not see."""
@@ -52,6 +54,8 @@ class Exchange:
         self._rpc = rpc
         self._check = check
         self._max_message_bytes = max_message_bytes
+        self._room = room
+        self._held_bytes = 0  # of the room
         self._patience = patience
         self._scope = asyncio.timeout(None)  # runs while the client is waited for
 
@@ -71,6 +75,8 @@ class Exchange:
             raise Unavailable(
                 f"the client has neither sent nor taken anything for {seconds} seconds: go on where it stopped"
             ) from None
+        finally:
+            self._give_back()
 
     async def _answer(self) -> None:
         if not self._rpc.cardinality.client_streaming:
@@ -124,26 +130,56 @@ class Exchange:
             raise InvalidInput(f"{self._rpc.name} needs a request message, and none came")
         return request
 
+    def _give_back(self) -> None:
+        held, self._held_bytes = self._held_bytes, 0
+        self._room.give_back(held)
+
     async def _receive(self) -> betterproto2.Message | None:
+        self._give_back()
         try:
             frame = await next_frame(self._stream)
             if frame is None:
                 return None
             if frame.is_compressed:
                 raise NotImplementedYet("the request is compressed, which this server does not read: send it as it is")
-            if frame.size_bytes > self._max_message_bytes:
-                raise LimitReached(
-                    f"the request has {frame.size_bytes} bytes: at most {self._max_message_bytes} are taken at once",
-                    size_bytes=frame.size_bytes,
-                    limit_bytes=self._max_message_bytes,
-                )
-            request = await self._decoded(await frame.body(going_on=self._client_is_due))
+            self._check_size(frame)
+            self._server_is_due()
+            self._held_bytes = await self._room.take(frame.size_bytes)
+            request = await self._decoded(await self._body(frame))
         except CutShort:
             raise InvalidInput("the request ends in the middle of a message") from None
         except MalformedMessage as error:
             raise InvalidInput(str(error)) from error
         self._check(request)
         return request
+
+    def _check_size(self, frame: Frame) -> None:
+        limit = self._max_message_bytes
+        cardinality = self._rpc.cardinality
+        if cardinality.server_streaming and not cardinality.client_streaming:
+            limit = min(limit, SMALL_BYTES)  # it is kept for as long as the stream lasts, which may be for ever
+        if frame.size_bytes > limit:
+            raise LimitReached(
+                f"the request has {frame.size_bytes} bytes: {self._rpc.name} takes at most {limit} at once",
+                size_bytes=frame.size_bytes,
+                limit_bytes=limit,
+            )
+
+    async def _body(self, frame: Frame) -> bytes:
+        loop = asyncio.get_running_loop()
+        since = self._room.mark()
+        whole_by = loop.time() + self._patience.total_seconds()
+
+        def going_on() -> None:
+            # To go on is enough while nobody else wants the room that it takes.
+            if self._held_bytes and loop.time() > whole_by and self._room.is_wanted(since):
+                raise Unavailable(
+                    f"the request of {frame.size_bytes} bytes comes too slowly while others wait for their turn: "
+                    "try again in a moment"
+                )
+            self._client_is_due()
+
+        return await frame.body(going_on=going_on)
 
     async def _decoded(self, data: bytes) -> betterproto2.Message:
         if len(data) > OFF_LOOP_BYTES:

@@ -19,6 +19,7 @@ from gofer.api.composite import Rpc
 from gofer.api.door import Door
 from gofer.api.exchange import Exchange
 from gofer.api.grpclib_inside import CLIENT_HAS_GONE, PATIENCE, accepted_on
+from gofer.api.room import RequestRoom
 from gofer.api.status import grpc_error
 from gofer.clock import Clock
 from gofer.core.access import Caller, TokenId
@@ -28,6 +29,8 @@ _log = structlog.get_logger(__name__)
 
 LAST_WORDS: Final = timedelta(seconds=1)
 """How long calls that were cut off at the end of a drain may take to tell their clients."""
+LARGEST_AT_ONCE: Final = 2
+"""How many requests of the largest size there is room for; of smaller ones there is for more."""
 _LOGGED_CHARACTERS: Final = 1000  # of an error, which may repeat what the client sent
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -83,6 +86,7 @@ class Gateway:
         door.check_complete(self.rpcs)
         self._door = door
         self._max_message_bytes = max_message_bytes
+        self._room = RequestRoom(limit_bytes=LARGEST_AT_ONCE * max_message_bytes)
         self._clock = clock
         self._make_request_id = make_request_id
         self.patience = patience
@@ -177,7 +181,12 @@ class Gateway:
 
             with calling(caller):
                 exchange = Exchange(
-                    stream, rpc, check=check, max_message_bytes=self._max_message_bytes, patience=self.patience
+                    stream,
+                    rpc,
+                    check=check,
+                    max_message_bytes=self._max_message_bytes,
+                    room=self._room,
+                    patience=self.patience,
                 )
                 await exchange.answer()
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from grpclib import protocol
 from grpclib.encoding.base import CodecBase
 from grpclib.protocol import H2Protocol
@@ -22,6 +23,8 @@ from gofer.api.gathering import GatheringTransport
 if TYPE_CHECKING:
     from grpclib._typing import IServable
 
+_log = structlog.get_logger(__name__)
+
 CLIENT_HAS_GONE: Final = (ProtocolError,)
 """What sending raises once the client has reset the stream."""
 LINGER: Final = timedelta(seconds=0.1)
@@ -29,6 +32,8 @@ LINGER: Final = timedelta(seconds=0.1)
 error at the end of a stream for its normal end."""
 PATIENCE: Final = timedelta(seconds=60)
 """How long a client may take nothing of what is sent to it."""
+MOST_CONNECTIONS: Final = 1000
+"""Of one listener. What each of them has sent and nobody has read is bounded by its windows."""
 PIECE_BYTES: Final = 64 * 1024
 """Of a message, to look at whether the other side goes on sending or taking."""
 TIMEOUT: Final = "grpc-timeout"
@@ -230,12 +235,16 @@ class TrackingServer(Server):
         self.patience = patience
         # As ASCII, one odd byte in one call's metadata would end the connection of all of them.
         self._h2_config.header_encoding = "latin-1"
+        self.most_connections = MOST_CONNECTIONS
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()
 
     def joined(self, connection: TrackedProtocol) -> None:
-        """Keep a new connection."""
+        """Keep a new connection, and end it at once where there are too many."""
         self._connections.add(connection)
+        if len(self._connections) > self.most_connections:
+            _log.warning("too many connections: a new one is closed", most=self.most_connections)
+            connection.abort()
 
     def left(self, connection: TrackedProtocol) -> None:
         """Forget a connection that is closed."""

@@ -1,0 +1,141 @@
+"""What one client, or very many, may ask of the server's memory."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from grpclib.const import Cardinality, Status
+from grpclib.exceptions import GRPCError
+from grpclib.protocol import Stream
+
+from gofer.api.gateway import LARGEST_AT_ONCE
+from gofer.api.grpclib_inside import PIECE_BYTES, TrackingServer
+from gofer.api.listen import listen
+from gofer.api.room import SMALL_BYTES
+from gofer_sdk._proto.proto import GetPipelineRequest, GetPipelineResponse, GetTaskRunLogsRequest, GoferStub
+from gofer_sdk.codec import WireCodec, encode
+from tests.fakes.api import FREE_PORT, MAX_MESSAGE_BYTES, Served, channel_to, make_gateway, served
+from tests.fakes.handlers import Scripted
+from tests.service.calls import GET, echo, framed, text_of
+
+SHORT = timedelta(seconds=1)
+LARGE = "x" * (MAX_MESSAGE_BYTES - 100)
+
+
+async def test_large_requests_wait_for_their_turn_and_small_ones_do_not(tmp_path: Path) -> None:
+    """Nothing bounded what all calls together made the server hold.
+
+    The small one comes from another client: on one connection, what is not read yet holds up what comes after it.
+    """
+    reached = asyncio.Semaphore(0)
+    release = asyncio.Event()
+    held = 0
+
+    async def hold(message: GetPipelineRequest) -> GetPipelineResponse:
+        nonlocal held
+        if message.id == LARGE:
+            held += 1
+            reached.release()
+            await release.wait()
+        return GetPipelineResponse()
+
+    async with (
+        served(tmp_path, Scripted(get=hold)) as api,
+        channel_to(api.server, api.certificate) as other,
+        asyncio.TaskGroup() as group,
+    ):
+        for _ in range(LARGEST_AT_ONCE + 1):
+            group.create_task(api.stub.get_pipeline(GetPipelineRequest(id=LARGE)))
+        for _ in range(LARGEST_AT_ONCE):
+            await reached.acquire()
+        await GoferStub(other).get_pipeline(GetPipelineRequest(id="small"))
+        held_at_once = held
+        release.set()
+        await reached.acquire()
+
+    assert held_at_once == LARGEST_AT_ONCE
+
+
+async def test_who_sends_a_large_request_slowly_is_let_go_once_others_wait(tmp_path: Path) -> None:
+    """A client that sent a little now and then kept the room of whole requests."""
+
+    async def trickle(api: Served) -> None:
+        begun = asyncio.Event()
+        async with api.channel.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse) as stream:
+            await stream.send_request()
+            sending = asyncio.create_task(_send_slowly(stream._stream, begun), name="slow")  # noqa: SLF001
+            await begun.wait()
+            holding.release()
+            try:
+                await stream.recv_message()
+                stream._end_done = True  # noqa: SLF001 - all was sent
+            finally:
+                sending.cancel()
+                await asyncio.wait({sending})
+
+    async def fault_of(api: Served) -> str:
+        try:
+            await trickle(api)
+        except GRPCError as error:
+            return error.message or ""
+        return ""
+
+    holding = asyncio.Semaphore(0)
+    async with (
+        served(tmp_path, Scripted(get=echo), patience=SHORT) as api,
+        channel_to(api.server, api.certificate) as other,
+        asyncio.TaskGroup() as group,
+    ):
+        slow = [group.create_task(fault_of(api)) for _ in range(LARGEST_AT_ONCE)]
+        for _ in slow:
+            await holding.acquire()
+        await api.stub.get_pipeline(GetPipelineRequest(id="after them"))
+        answer = await GoferStub(other).get_pipeline(GetPipelineRequest(id=LARGE))
+        faults = [await each for each in slow]
+
+    assert text_of(answer) == LARGE
+    assert "comes too slowly" in "".join(faults)
+
+
+async def _send_slowly(stream: Stream, begun: asyncio.Event) -> None:
+    data = framed(encode(GetPipelineRequest(id=LARGE)))
+    for at in range(0, len(data), PIECE_BYTES):
+        await stream.send_data(data[at : at + PIECE_BYTES], end_stream=at + PIECE_BYTES >= len(data))
+        begun.set()
+        await asyncio.sleep(SHORT.total_seconds() / 10)
+
+
+async def test_a_stream_of_replies_keeps_no_large_request(tmp_path: Path) -> None:
+    """It would keep its room for as long as it lasts."""
+    async with served(tmp_path, Scripted()) as api:
+        with pytest.raises(GRPCError) as caught:
+            async for _ in api.stub.get_task_run_logs(GetTaskRunLogsRequest(id="x" * SMALL_BYTES)):
+                pass
+
+    assert caught.value.status is Status.RESOURCE_EXHAUSTED
+
+
+async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
+    server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
+    server.most_connections = 2
+    (listener, *others) = await listen(FREE_PORT)
+    for each in others:
+        each.close()
+    host, port = listener.getsockname()[:2]
+    await server.start(sock=listener)
+    try:
+        opened = [await asyncio.open_connection(host, port) for _ in range(2)]
+        first = [await reader.read(9) for reader, _ in opened]  # the settings, with which every connection begins
+        reader, writer = await asyncio.open_connection(host, port)
+        over = await reader.read()
+        opened[0][1].close()
+        await opened[0][1].wait_closed()
+        writer.close()
+    finally:
+        opened[1][1].close()
+        server.close()
+        await server.wait_closed()
+
+    assert all(first)
+    assert over == b""
