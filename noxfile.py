@@ -94,10 +94,11 @@ def package(session: nox.Session) -> None:
     (wheel,) = output.glob("*.whl")
     session.install("--quiet", "--require-hashes", "-r", "locks/runtime.txt")
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
+    commit = session.run("git", "rev-parse", "HEAD", external=True, silent=True).strip()
     session.chdir(session.create_tmp())
     session.run("gofer", "--help", silent=True)
     session.run("python", "-m", "gofer", "--version")
-    session.run("python", str(ROOT / ".ci/check_installed.py"))
+    session.run("python", str(ROOT / ".ci/check_installed.py"), commit)
 
 
 @nox.session

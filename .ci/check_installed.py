@@ -1,6 +1,7 @@
 """Checks an installed Gofer from outside its source: that everything is in the wheel, and nothing else is.
 
-Run by the interpreter of the environment that the wheel was installed into, in a folder that has no source.
+Run by the interpreter of the environment that the wheel was installed into, in a folder that has no source, with the
+commit that it was built from as its argument.
 """
 
 import importlib
@@ -34,7 +35,13 @@ def main() -> None:
             entry.load()
     for name in DATA:
         _expect((site / name).is_file(), f"{name} is not in the wheel")
+    _expect_commit(sys.argv[1])
     _expect(not (site / "tests").exists(), "the wheel brings its tests along")
+
+
+def _expect_commit(built: str) -> None:
+    found = importlib.import_module("gofer.commit").COMMIT
+    _expect(found and built.startswith(found), f"it says that it was built from {found or 'nothing'}, not from {built}")
 
 
 def _expect(holds: object, else_say: str) -> None:

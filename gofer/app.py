@@ -32,6 +32,7 @@ from gofer.api.listeners import Listeners
 from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
+from gofer.commit import COMMIT
 from gofer.config.settings import Settings
 from gofer.core.errors import EngineUnavailable
 from gofer.core.events import Envelope
@@ -354,7 +355,7 @@ def _secret_handlers(base: _Base) -> SecretHandlers:
 def _info(base: _Base) -> SystemInfo:
     return SystemInfo(
         version=__version__,
-        commit="",
+        commit=COMMIT,
         dev_mode=base.settings.dev_mode,
         scheduler_engine=base.engine.name,
         instance=base.instance,

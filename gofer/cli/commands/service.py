@@ -1,6 +1,6 @@
 """`gofer service`: the server itself."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -9,6 +9,9 @@ from gofer.cli.commands import token
 from gofer.cli.commands.options import group
 from gofer.cli.context import cli_of
 from gofer.cli.tables import Cell, Style
+
+NO_COMMIT: Final = ("", "000000")
+"""What servers say, of 0.6 too, that don't know theirs."""
 
 app = group("Run a server, ask it about itself, and say who may use it.")
 app.add_typer(token.app, name="token")
@@ -39,7 +42,7 @@ async def info(ctx: typer.Context) -> None:
     cli.output.fields(
         [
             ("Version", found.semver),
-            ("Commit", found.commit),
+            ("Commit", "-" if found.commit in NO_COMMIT else found.commit),
             ("Server", str(cli.settings.host)),
             ("Mode", Cell("development", Style.WARN) if found.dev_mode else "production"),
             ("Engine", found.scheduler_engine or "-"),

@@ -70,6 +70,7 @@ def test_a_server_runs_until_it_is_told_to_stop(
         process.send_signal(stop)
         printed, talk = process.communicate()
 
+    assert re.search(r"^Commit    ([0-9a-f]{7}|-)$", asked.stdout, re.MULTILINE)  # "-": neither built nor a checkout
     assert "Mode      development" in asked.stdout
     assert "Engine    memory" in asked.stdout
     assert "memory engine is in use: it runs no program" in " ".join(asked.stdout.split())
