@@ -34,7 +34,6 @@ from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
 from gofer.commit import COMMIT
 from gofer.config.settings import Settings
-from gofer.core.errors import EngineUnavailable
 from gofer.core.events import Envelope
 from gofer.core.ids import InstanceId, TaskRunKey
 from gofer.engines.opened import OpenedEngines
@@ -64,6 +63,7 @@ from gofer.storage.unit import Unit
 from gofer.tls import server_context
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching, LaunchStep
+from gofer.workers.own_engine import EngineStart, engine_notes
 from gofer.workers.recovery import Recovery
 from gofer.workers.rendering import Rendering
 from gofer.workers.run_scheduler import RunScheduler
@@ -169,6 +169,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         OpenedEngines(lambda name: registry.scheduler(name, _engine_settings(settings, name)))
     )
     instance = await database.read(lambda unit: unit.meta.instance_id())
+    troubles = Troubles()
     return _Base(
         settings=settings,
         clock=clock,
@@ -180,9 +181,9 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         instance=instance,
         blobs=SealedBlobs(engine=await _open_secrets(stack, settings, registry), sealer=sealer, instance=instance),
         engines=engines,
-        engine=await _default_engine(engines, settings),
+        engine=await _own_engine(stack, engines, settings, clock=clock, troubles=troubles),
         logs=LogStore(settings.task_run_logs_dir),
-        troubles=Troubles(),
+        troubles=troubles,
     )
 
 
@@ -224,31 +225,16 @@ async def _open_secrets(stack: AsyncExitStack, settings: Settings, registry: Eng
     return await stack.enter_async_context(registry.secret_store(name, block))
 
 
-async def _default_engine(engines: OpenedEngines, settings: Settings) -> SchedulerEngine:
-    """Open the configured engine; dev mode takes the process engine where Docker does not answer."""
+async def _own_engine(
+    stack: AsyncExitStack, engines: OpenedEngines, settings: Settings, *, clock: Clock, troubles: Troubles
+) -> SchedulerEngine:
+    """Open the configured engine, or wait for it; dev mode takes the process engine where Docker does not answer."""
     name = settings.scheduler.engine
-    try:
-        engine = await engines.get(name)
-    except EngineUnavailable as error:
-        if not (settings.dev_mode and name == "docker"):
-            raise
-        _log.warning("Docker does not answer", error=error.message)
-        engine = await engines.get("process")
-    for note in _engine_notes(engine):
+    fallback = "process" if settings.dev_mode and name == "docker" else ""
+    engine = await EngineStart(engines=engines, clock=clock, troubles=troubles, fallback=fallback).open(stack, name)
+    for note in engine_notes(engine):
         _log.warning(note)
     return engine
-
-
-def _engine_notes(engine: SchedulerEngine) -> tuple[str, ...]:
-    if engine.name == "memory":
-        return ("the memory engine is in use: it runs no program, and does what a task's variables tell it to play",)
-    if engine.capabilities.isolates:
-        return ()
-    note = (
-        f"the {engine.name} engine is in use: tasks run on this machine without isolation, with this server's rights, "
-        "and their images are ignored"
-    )
-    return (note,)
 
 
 def _engine_settings(settings: Settings, name: str) -> object:
@@ -359,7 +345,7 @@ def _info(base: _Base) -> SystemInfo:
         dev_mode=base.settings.dev_mode,
         scheduler_engine=base.engine.name,
         instance=base.instance,
-        notes=_engine_notes(base.engine),
+        notes=engine_notes(base.engine),
     )
 
 

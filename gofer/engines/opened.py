@@ -1,13 +1,15 @@
 """The engines in use: each is made once, entered when it is first needed, and left when the server stops."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from gofer.core.errors import EngineUnavailable, GoferError
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError
 from gofer.engines.protocols import SchedulerEngine
 from gofer.lifecycle import OwnedTasks, owned_tasks
 
@@ -22,9 +24,14 @@ class OpenedEngines:
     """
 
     def __init__(self, make: Callable[[str], SchedulerEngine]) -> None:
-        """`make` gives a new engine by its name; it raises `InvalidInput` for an unknown one."""
+        """`make` gives a new engine by its name; it raises `InvalidInput` for an unknown one.
+
+        Whatever else `make` or the opening of an engine raises is told in words: `FailedPrecondition`, and
+        `EngineUnavailable`.
+        """
         self._make = make
         self._opened: dict[str, asyncio.Future[SchedulerEngine]] = {}  # opened, or being opened
+        self._answered: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._leave = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks: OwnedTasks | None = None
@@ -46,6 +53,15 @@ class OpenedEngines:
             await asyncio.wait(self._keepers, timeout=CLOSE_GRACE.total_seconds())
         await self._stack.__aexit__(kind, error, trace)
 
+    async def answered(self, name: str) -> None:
+        """Wait until somebody's try has opened the engine, without trying."""
+        await self._answered[name].wait()
+
+    def unopened(self, name: str) -> SchedulerEngine:
+        """Give one that tells what it is and is never opened. Raises as `make` does."""
+        with _InWords(f"the engine {name} can't be made", FailedPrecondition):
+            return self._make(name)
+
     async def get(self, name: str) -> SchedulerEngine:
         """Give the engine, opened. Raises `EngineUnavailable` while it can't be reached; asking again tries again.
 
@@ -64,8 +80,12 @@ class OpenedEngines:
 
     async def _keep(self, name: str, opened: asyncio.Future[SchedulerEngine]) -> None:
         try:
-            async with self._make(name) as engine:
+            made = self.unopened(name)
+            async with AsyncExitStack() as stack:
+                with _InWords(f"the engine {name} failed when it was opened", EngineUnavailable):
+                    engine = await stack.enter_async_context(made)
                 opened.set_result(engine)
+                self._answered[name].set()
                 await self._leave.wait()
         except (GoferError, OSError) as error:
             if opened.done():
@@ -78,3 +98,20 @@ class OpenedEngines:
     def _forget_failure(self, name: str, done: asyncio.Future[SchedulerEngine]) -> None:
         if done.exception() is not None and self._opened.get(name) is done:
             del self._opened[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _InWords:
+    """Puts an error in the place of one that no engine should raise; third parties write engines, too."""
+
+    what: str
+    kind: type[EngineUnavailable | FailedPrecondition]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, (GoferError, OSError)):
+            raise self.kind(f"{self.what}: {type(error).__name__}: {error}") from error

@@ -1,6 +1,6 @@
 """A real server that a test gives faults, and asks what it holds.
 
-python -m tests.integration.faults.faulty_server DATA_FOLDER ENGINE [--docker-host URL]
+python -m tests.integration.faults.faulty_server DATA_FOLDER ENGINE [--docker-host URL] [--production]
 
 Prints `ready PORT` once it serves. Then each line on stdin is a command, answered by a line of JSON:
 
@@ -118,11 +118,13 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("engine")
     parser.add_argument("--docker-host", default="")
+    parser.add_argument("--production", action="store_true")
     asked = parser.parse_args()
     settings = settings_of(asked.data, asked.engine, 0)
     docker = replace(settings.scheduler.docker, host=asked.docker_host, network="none")
     settings = replace(
         settings,
+        dev_mode=not asked.production,  # its certificates and its trust stay those of dev mode
         scheduler=replace(settings.scheduler, docker=docker),
         task_run_stop_timeout=timedelta(seconds=2),
     )

@@ -44,10 +44,12 @@ async def cutter() -> AsyncIterator[DockerCutter]:
 
 
 @asynccontextmanager
-async def behind(cutter: DockerCutter, folder: Path) -> AsyncIterator[tuple[FaultyServer, GoferClient, Containers]]:
+async def behind(
+    cutter: DockerCutter, folder: Path, *options: str
+) -> AsyncIterator[tuple[FaultyServer, GoferClient, Containers]]:
     """Run a server whose engine is behind the cutter, and leave no container of it."""
     async with (
-        faulty_server(folder, "docker", "--docker-host", cutter.url) as server,
+        faulty_server(folder, "docker", "--docker-host", cutter.url, *options) as server,
         server.impatient() as client,
         (await Containers.of(server)).counting_starts(folder) as containers,
     ):
@@ -121,6 +123,24 @@ async def test_a_server_that_starts_while_the_engine_is_away_takes_its_tasks_up_
 
             await assert_right_end(next_, containers, run)
             await until_calm(next_)
+
+
+async def test_a_server_in_production_starts_without_its_engine_and_runs_what_waited_once_it_is_there(
+    cutter: DockerCutter, tmp_path: Path
+) -> None:
+    await cutter.refuse()
+    async with behind(cutter, tmp_path, "--production") as (_, client, containers):
+        await until_told(client, "the server waits for this to end: no Docker answers")
+        await deploy(client, task("work", SCRIPT))
+        run = await start(client)
+        await until_told(client, "more wait")
+        assert (await client.runs.get("faults", run)).engine == "docker"
+        await cutter.listen()
+        await until_running(client, run, "work")
+        await until_calm(client)
+        await go(containers, "work")
+
+        await assert_right_end(client, containers, run)
 
 
 async def test_an_engine_that_answers_500_is_waited_for(cutter: DockerCutter, tmp_path: Path) -> None:

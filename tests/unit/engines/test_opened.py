@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from gofer.clock import SystemClock
-from gofer.core.errors import EngineUnavailable, InvalidInput
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput
 from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.scheduler.memory import MemoryEngine
@@ -84,6 +84,21 @@ async def test_an_opening_that_fails_is_told_and_tried_again(error: Exception) -
             await engines.get("one")
 
         assert isinstance(await engines.get("one"), Gated)
+
+
+async def test_what_no_engine_should_raise_is_told_in_words() -> None:
+    """Nobody who waits for an engine looks for more than its contract allows."""
+
+    def make(name: str) -> SchedulerEngine:
+        if name == "broken":
+            raise TypeError("a setting is missing")
+        return Gated(error=ZeroDivisionError("by hand"))
+
+    async with OpenedEngines(make) as engines:
+        with pytest.raises(EngineUnavailable, match="engine one failed when it was opened: ZeroDivisionError: by hand"):
+            await engines.get("one")
+        with pytest.raises(FailedPrecondition, match="engine broken can't be made: TypeError: a setting is missing"):
+            await engines.get("broken")
 
 
 async def test_an_unknown_engine_is_told_in_words() -> None:
