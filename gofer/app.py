@@ -21,6 +21,7 @@ from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.health import Health
 from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NotDueHandlers
+from gofer.api.handlers.objects import ObjectHandlers
 from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.reflection import Reflection
 from gofer.api.handlers.runs import RunHandlers
@@ -33,11 +34,11 @@ from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
 from gofer.commit import COMMIT
-from gofer.config.settings import Settings
+from gofer.config.settings import MIB, Settings
 from gofer.core.events import Envelope
 from gofer.core.ids import InstanceId, TaskRunKey
 from gofer.engines.opened import OpenedEngines
-from gofer.engines.protocols import SchedulerEngine, SecretStoreEngine
+from gofer.engines.protocols import ObjectStoreEngine, SchedulerEngine, SecretStoreEngine
 from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder
 from gofer.lifecycle import allow_many_files, running
@@ -49,6 +50,10 @@ from gofer.services.global_secrets import GlobalSecrets
 from gofer.services.known_tokens import KnownTokens
 from gofer.services.masks import AttemptMasks, NeededBlobs
 from gofer.services.namespaces import Namespaces
+from gofer.services.object_blobs import ObjectBlobs
+from gofer.services.object_rules import ObjectLimits
+from gofer.services.object_values import ObjectValues
+from gofer.services.objects import Objects
 from gofer.services.pipelines import Pipelines
 from gofer.services.progress import RunProgress
 from gofer.services.rotation import KeyRotation
@@ -118,6 +123,7 @@ class _Base:
     sealer: Sealer
     instance: InstanceId
     blobs: SealedBlobs
+    objects: ObjectBlobs
     engines: OpenedEngines
     engine: SchedulerEngine
     logs: LogStore
@@ -180,6 +186,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         sealer=sealer,
         instance=instance,
         blobs=SealedBlobs(engine=await _open_secrets(stack, settings, registry), sealer=sealer, instance=instance),
+        objects=ObjectBlobs(engine=await _open_objects(stack, settings, registry), instance=instance),
         engines=engines,
         engine=await _own_engine(stack, engines, settings, clock=clock, troubles=troubles),
         logs=LogStore(settings.task_run_logs_dir),
@@ -225,6 +232,12 @@ async def _open_secrets(stack: AsyncExitStack, settings: Settings, registry: Eng
     return await stack.enter_async_context(registry.secret_store(name, block))
 
 
+async def _open_objects(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> ObjectStoreEngine:
+    store = settings.object_store
+    blocks: dict[str, object] = {"sqlite": store.sqlite, "filesystem": store.filesystem}
+    return await stack.enter_async_context(registry.object_store(store.engine, blocks.get(store.engine, {})))
+
+
 async def _own_engine(
     stack: AsyncExitStack, engines: OpenedEngines, settings: Settings, *, clock: Clock, troubles: Troubles
 ) -> SchedulerEngine:
@@ -251,6 +264,7 @@ def _engine_settings(settings: Settings, name: str) -> object:
 async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
     settings = base.settings
     await base.blobs.sweep(NeededBlobs(database=base.database, instance=base.instance))
+    await base.objects.sweep(base.database)
     stop_timeout = settings.task_run_stop_timeout
     parts = Launching(
         engine_of=base.engines.get,
@@ -282,10 +296,13 @@ async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
 
 def _rendering(base: _Base) -> Rendering:
     values = SecretValues(database=base.database, blobs=base.blobs)
+    objects = ObjectValues(_objects(base))
     return Rendering(
         {
             ReferenceKind.PIPELINE_SECRET: values.of_pipeline,
             ReferenceKind.GLOBAL_SECRET: values.of_global,
+            ReferenceKind.PIPELINE_OBJECT: objects.of_pipeline,
+            ReferenceKind.RUN_OBJECT: objects.of_run,
         }
     )
 
@@ -315,6 +332,7 @@ def _api(base: _Base) -> Composite:
         EventHandlers(events=Events(database=database, bus=base.bus)),
         NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
         NotDueHandlers(),
+        ObjectHandlers(objects=_objects(base), most_bytes_at_once=base.settings.max_message_bytes - MIB),
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
@@ -322,6 +340,16 @@ def _api(base: _Base) -> Composite:
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )
+
+
+def _objects(base: _Base) -> Objects:
+    store = base.settings.object_store
+    limits = ObjectLimits(
+        pipeline_objects=store.pipeline_object_limit,
+        run_expiry=store.run_object_expiry,
+        size_bytes=store.object_size_limit_bytes,
+    )
+    return Objects(database=base.database, blobs=base.objects, limits=limits)
 
 
 def _secret_handlers(base: _Base) -> SecretHandlers:

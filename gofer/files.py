@@ -77,14 +77,21 @@ def write_private_file(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
 def data_folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this server alone; as `folder_lock`."""
+    with folder_lock(folder, what="data folder", setting="server.storage_path"):
+        yield
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path, *, setting: str, what: str = "folder") -> Iterator[None]:
     """Hold `folder` for this server alone, for the length of the block or until the process is gone.
 
-    `FailedPrecondition` names the folder, and the process that holds it.
+    `FailedPrecondition` names the folder, the process that holds it, and the `setting` that names another.
     """
     descriptor = _open_private(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT)
     try:
@@ -93,8 +100,8 @@ def data_folder_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             raise FailedPrecondition(
-                f"another Gofer server (process {holder or 'unknown'}) uses the data folder {folder}; "
-                "stop that one, or give this one another server.storage_path",
+                f"another Gofer server (process {holder or 'unknown'}) uses the {what} {folder}; "
+                f"stop that one, or give this one another {setting}",
                 path=str(folder),
             ) from None
         os.ftruncate(descriptor, 0)
@@ -148,7 +155,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise FailedPrecondition(f"can't use {path}: {error.strerror}", path=str(path)) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed or removed in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -24,10 +24,6 @@ NOT_YET: Final[Mapping[str, str]] = {
     "extensions.tls_key_path": r"extensions\.tls_key_path",
     "external_events_api.enable": "external_events_api",
     "external_events_api.host": "external_events_api",
-    "object_store.engine": r"object_store\.engine",
-    "object_store.pipeline_object_limit": "pipeline_object_limit",
-    "object_store.run_object_expiry": "run_object_expiry",
-    "object_store.sqlite.path": r"object_store\.sqlite",
     "scheduler.docker.prune": r"\.prune\b(?!\()",
     "scheduler.docker.prune_interval": r"\.prune_interval",
 }

@@ -21,6 +21,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "initiator_type": "`HUMAN`, `BOT` or `EXTENSION`",
     "initiator_name": "who started the run",
     "status": "how it ended",
+    "key": "the key of the object",
     "force": "1 if it is to be killed at once, else 0",
 }
 

@@ -26,8 +26,8 @@ class Rule:
 
     `namespace` and `pipeline` are the fields that name them, with a dot for one within another; an empty `pipeline`
     says that the request names none. With `from_token` an empty namespace means the caller's own; without, the service
-    decides, and shows only what the caller may see. `within` is the message of a stream of requests that holds the
-    fields; the others name nothing.
+    decides, and shows only what the caller may see. `within` is the message that holds the fields, where they are
+    not the request's own; a request without it names nothing.
     """
 
     needs: Needs
@@ -67,6 +67,7 @@ _API: Final[Mapping[Rule, str]] = {
         GetPipelineSecret ListPipelineSecrets PutPipelineSecret DeletePipelineSecret
     """,
     Rule(needs=Needs.NAMESPACE, pipeline="pipeline_id", within="init"): "AttachToTaskRun",
+    Rule(needs=Needs.NAMESPACE, pipeline="pipeline_id", within="object"): "UploadObject DownloadObject",
     _MANAGEMENT: """
         RepairOrphan ToggleEventIngress
         CreateToken EnableToken DisableToken DeleteToken

@@ -12,6 +12,7 @@ from gofer.config.settings import WORLD_WRITABLE, Settings
 
 STORAGE_NAME = "gofer.db"
 OBJECTS_NAME = "gofer-object.db"
+OBJECTS_FOLDER = "objects"
 SECRETS_NAME = "gofer-secret.db"
 LOGS_NAME = "logs"
 
@@ -40,6 +41,7 @@ def settle_paths(settings: Settings, *, private_folder: Path) -> Settings:
         storage = private_folder / STORAGE_NAME
     folder = storage.parent
     objects = settings.object_store.sqlite.path
+    object_folder = settings.object_store.filesystem.path
     secrets = settings.secret_store.sqlite.path
     logs = settings.task_run_logs_dir
     return replace(
@@ -48,6 +50,10 @@ def settle_paths(settings: Settings, *, private_folder: Path) -> Settings:
         object_store=replace(
             settings.object_store,
             sqlite=replace(settings.object_store.sqlite, path=folder / OBJECTS_NAME if lies_open(objects) else objects),
+            filesystem=replace(
+                settings.object_store.filesystem,
+                path=folder / OBJECTS_FOLDER if lies_open(object_folder) else object_folder,
+            ),
         ),
         secret_store=replace(
             settings.secret_store,

@@ -194,11 +194,19 @@ class SqliteObjectStoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesystemObjectStoreSettings:
+    """The object store in a folder, a file for each object."""
+
+    path: Path = WORLD_WRITABLE / "gofer-objects"
+    """The folder, for one server alone. The default means `objects` in the data folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectStoreSettings:
     """Where objects are kept, and how many."""
 
     engine: str = "sqlite"
-    """The engine: `sqlite` or `filesystem`."""
+    """The engine: `sqlite`, `filesystem`, `memory`, which forgets them with the server, or one that you installed."""
 
     pipeline_object_limit: Positive = 50
     """How many objects a pipeline keeps; the oldest goes first."""
@@ -210,6 +218,7 @@ class ObjectStoreSettings:
     """The size of the largest object, in bytes."""
 
     sqlite: SqliteObjectStoreSettings = SqliteObjectStoreSettings()
+    filesystem: FilesystemObjectStoreSettings = FilesystemObjectStoreSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

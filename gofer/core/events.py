@@ -104,6 +104,14 @@ class PipelineDeployCompleted(PipelineEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvictedPipelineObject(PipelineEvent):
+    """A pipeline had one object too many, and its oldest was removed."""
+
+    kind = "EVICTED_PIPELINE_OBJECT"
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvent(PipelineEvent):
     """Anything about one run."""
 

@@ -8,9 +8,8 @@ from gofer.core.access import NamespacePattern
 from gofer.core.ids import BlobId
 from gofer.core.masking import masked_values
 from gofer.core.secret import Secret
-from gofer_sdk.rules.text import fault_of_text, quoted
+from gofer.core.store_key import fault_of_store_key
 
-MAX_KEY_BYTES: Final = 256
 MAX_VALUE_BYTES: Final = 1024 * 1024
 MAX_PIPELINE_SECRETS: Final = 10_000
 """Of one pipeline, so that the list of them stays one message."""
@@ -32,13 +31,7 @@ class SecretRecord:
 
 def fault_of_key(key: str) -> str | None:
     """Say what is wrong with the key of a secret, or None if it is a good one."""
-    if not key:
-        return "the secret's key is missing: name the secret"
-    if key != key.strip():
-        return f"the key {quoted(key)} has white space around it, which no reference can have: remove it"
-    if not key.isprintable():
-        return f"the key {quoted(key)} holds control characters: use printable ones"
-    return fault_of_text(key, what="the secret's key", max_bytes=MAX_KEY_BYTES)
+    return fault_of_store_key(key, what="secret")
 
 
 def warning_of_value(value: Secret) -> str:

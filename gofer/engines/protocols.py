@@ -1,9 +1,10 @@
 """The contract page: what Gofer asks of an engine.
 
 An engine is made by a factory that is declared as an entry point of the group of its kind (`gofer.scheduler_engines`,
-`gofer.secret_store_engines`) and called once at start with that engine's settings block. It is entered as an async
-context manager before any other call and left after the last. What follows is about scheduler engines, whose methods
-may all be called concurrently for different handles; of the stores, their classes below say what holds.
+`gofer.object_store_engines`, `gofer.secret_store_engines`) and called once at start with that engine's settings block.
+It is entered as an async context manager before any other call and left after the last. What follows is about scheduler
+engines, whose methods may all be called concurrently for different handles; of the stores, their classes below say what
+holds.
 
 Order of calls of one attempt: `find`, `ensure_image`, `create`, `logs` (opened before `start`), `start`, `wait`, the
 rest of the logs, `remove`. After a restart of Gofer: `find`, then `logs` from a cursor, `wait`, `remove`. `stop` may
@@ -15,7 +16,7 @@ again later. Cancelling an await of any method ends only the wait, unless it say
 not have been done, and calling `find` tells.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -213,6 +214,56 @@ class SchedulerEngine(Protocol):
 
     def owned(self, instance: InstanceId) -> AsyncIterator[Owned]:
         """Give every container with this instance's label, in any state."""
+        ...
+
+
+class ObjectStoreEngine(Protocol):
+    """Keeps the content of objects. Declared in the group `gofer.object_store_engines`.
+
+    It gets bytes under ids that tell nothing: what they belong to, and who may see it, is the server's to know. An
+    object may be larger than the memory. Any method may be called at any time, concurrently too, also after another has
+    failed, and raises `EngineUnavailable` where the store can't be reached. Cancelling an await ends the wait; what was
+    asked may or may not have been done.
+    """
+
+    name: str
+
+    async def __aenter__(self) -> Self:
+        """Open the store. Raises `EngineUnavailable`, or `FailedPrecondition` where it can't be used as it is."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it. What was put stays, but for engines that say otherwise."""
+        ...
+
+    async def put(self, key: BlobKey, content: AsyncIterable[bytes]) -> int:
+        """Keep the content in the place of what is under the key, whole or not at all; give its size in bytes.
+
+        Its pieces may be of any size, empty ones too. Nobody sees anything of it before it returns, and then it
+        survives a failure of the power, but for engines that keep nothing. What `content` raises is raised here. Of a
+        put that failed, was cancelled or died with the process nothing is left, at the latest after the next start.
+        """
+        ...
+
+    def get(self, key: BlobKey) -> AsyncGenerator[bytes, None]:
+        """Give the content exactly, in pieces of at most 1 MiB, none of them empty. Raises `NotFound`.
+
+        It ends only where all of it was given: what is deleted or replaced while it is read either is given to its end,
+        or raises `NotFound` in the middle. Close the generator (`aclosing`) to let go of what it holds.
+        """
+        ...
+
+    async def delete(self, key: BlobKey) -> None:
+        """Forget the content. Idempotent: deleting the unknown is done."""
+        ...
+
+    def list_keys(self, instance: InstanceId) -> AsyncIterator[BlobKey]:
+        """Give every key of the instance, in any order.
+
+        What is put or deleted meanwhile may be missing or there. The store may be changed between two items.
+        """
         ...
 
 

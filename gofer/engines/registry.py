@@ -15,9 +15,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
 from gofer.core.errors import FailedPrecondition, InvalidInput
-from gofer.engines.protocols import SchedulerEngine, SecretStoreEngine
+from gofer.engines.protocols import ObjectStoreEngine, SchedulerEngine, SecretStoreEngine
 
 SCHEDULER_GROUP: Final = "gofer.scheduler_engines"
+OBJECT_STORE_GROUP: Final = "gofer.object_store_engines"
 SECRET_STORE_GROUP: Final = "gofer.secret_store_engines"  # noqa: S105 (the name of a group)
 
 Find = Callable[[str], Iterable[EntryPoint]]
@@ -38,12 +39,18 @@ class EngineRegistry:
 
     def __init__(self, *, find: Find = installed) -> None:
         self._schedulers = _Kind.of("scheduler engine", SchedulerEngine, find(SCHEDULER_GROUP))
+        self._object_stores = _Kind.of("object store engine", ObjectStoreEngine, find(OBJECT_STORE_GROUP))
         self._secret_stores = _Kind.of("secret store engine", SecretStoreEngine, find(SECRET_STORE_GROUP))
 
     @property
     def scheduler_names(self) -> tuple[str, ...]:
         """The known scheduler engines, sorted."""
         return self._schedulers.names
+
+    @property
+    def object_store_names(self) -> tuple[str, ...]:
+        """The known object store engines, sorted."""
+        return self._object_stores.names
 
     @property
     def secret_store_names(self) -> tuple[str, ...]:
@@ -53,6 +60,10 @@ class EngineRegistry:
     def scheduler(self, name: str, settings: object) -> SchedulerEngine:
         """Make the scheduler engine of that name, not entered yet, from its settings block."""
         return cast("SchedulerEngine", self._schedulers.make(name, settings))
+
+    def object_store(self, name: str, settings: object) -> ObjectStoreEngine:
+        """Make the object store engine of that name, not entered yet, from its settings block."""
+        return cast("ObjectStoreEngine", self._object_stores.make(name, settings))
 
     def secret_store(self, name: str, settings: object) -> SecretStoreEngine:
         """Make the secret store engine of that name, not entered yet, from its settings block."""

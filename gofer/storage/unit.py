@@ -8,6 +8,7 @@ from gofer.sqlite import Connection
 from gofer.storage.journal import JournalRepository
 from gofer.storage.meta import MetaRepository
 from gofer.storage.namespaces import NamespaceRepository
+from gofer.storage.objects import ObjectRepository
 from gofer.storage.pipelines import PipelineRepository
 from gofer.storage.resealing import SealedConfigRepository
 from gofer.storage.runs import RunRepository
@@ -26,6 +27,7 @@ class Unit:
         self.now = from_ms(to_ms(now))
         self.recorded: list[Envelope] = []
         self.namespaces = NamespaceRepository(connection)
+        self.objects = ObjectRepository(connection)
         self.pipelines = PipelineRepository(connection)
         self.runs = RunRepository(connection)
         self.secrets = SecretRepository(connection)

@@ -399,74 +399,104 @@ FILES: dict[str, bytes] = {
     ),
     'messages/objects.proto': (
         b'\n\x16messages/objects.proto'
-        b'\x12\x05proto"<\n\x0eObjectStoreKe'
+        b'\x12\x05proto"R\n\x0eObjectStoreKe'
         b'y\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x18\n\x07c'
-        b'reated\x18\x02 \x01(\x03R\x07created"`\n'
-        b'\x1aListPipelineObjectsRequ'
+        b'reated\x18\x02 \x01(\x03R\x07created\x12\x14\n'
+        b'\x05bytes\x18d \x01(\x03R\x05bytes"`\n\x1aL'
+        b'istPipelineObjectsReques'
+        b't\x12!\n\x0cnamespace_id\x18\x01 \x01(\tR'
+        b'\x0bnamespaceId\x12\x1f\n\x0bpipeline'
+        b'_id\x18\x02 \x01(\tR\npipelineId"H\n'
+        b'\x1bListPipelineObjectsResp'
+        b'onse\x12)\n\x04keys\x18\x01 \x03(\x0b2\x15.pro'
+        b'to.ObjectStoreKeyR\x04keys"'
+        b'p\n\x18GetPipelineObjectRequ'
         b'est\x12!\n\x0cnamespace_id\x18\x01 \x01('
         b'\tR\x0bnamespaceId\x12\x1f\n\x0bpipeli'
-        b'ne_id\x18\x02 \x01(\tR\npipelineId"'
-        b'H\n\x1bListPipelineObjectsRe'
-        b'sponse\x12)\n\x04keys\x18\x01 \x03(\x0b2\x15.p'
-        b'roto.ObjectStoreKeyR\x04key'
-        b's"p\n\x18GetPipelineObjectRe'
+        b'ne_id\x18\x02 \x01(\tR\npipelineId\x12'
+        b'\x10\n\x03key\x18\x03 \x01(\tR\x03key"5\n\x19Get'
+        b'PipelineObjectResponse\x12\x18'
+        b'\n\x07content\x18\x01 \x01(\x0cR\x07content'
+        b'"\xa0\x01\n\x18PutPipelineObjectRe'
         b'quest\x12!\n\x0cnamespace_id\x18\x01 '
         b'\x01(\tR\x0bnamespaceId\x12\x1f\n\x0bpipe'
         b'line_id\x18\x02 \x01(\tR\npipelineI'
-        b'd\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key"5\n\x19G'
-        b'etPipelineObjectResponse'
-        b'\x12\x18\n\x07content\x18\x01 \x01(\x0cR\x07conte'
-        b'nt"\xa0\x01\n\x18PutPipelineObject'
-        b'Request\x12!\n\x0cnamespace_id\x18'
-        b'\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n\x0bpi'
-        b'peline_id\x18\x02 \x01(\tR\npipelin'
-        b'eId\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x18\n'
-        b'\x07content\x18\x04 \x01(\x0cR\x07content\x12'
-        b'\x14\n\x05force\x18\x05 \x01(\x08R\x05force"{\n'
-        b'\x19PutPipelineObjectRespon'
-        b'se\x12\x14\n\x05bytes\x18\x01 \x01(\x03R\x05bytes'
-        b'\x12!\n\x0cobject_limit\x18\x02 \x01(\x03R\x0b'
-        b'objectLimit\x12%\n\x0eobject_ev'
-        b'icted\x18\x03 \x01(\tR\robjectEvict'
-        b'ed"s\n\x1bDeletePipelineObje'
-        b'ctRequest\x12!\n\x0cnamespace_i'
-        b'd\x18\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n\x0b'
-        b'pipeline_id\x18\x02 \x01(\tR\npipel'
-        b'ineId\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key"'
-        b'\x1e\n\x1cDeletePipelineObjectR'
-        b'esponse"r\n\x15ListRunObject'
-        b'sRequest\x12!\n\x0cnamespace_id'
-        b'\x18\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n\x0bp'
-        b'ipeline_id\x18\x02 \x01(\tR\npipeli'
-        b'neId\x12\x15\n\x06run_id\x18\x03 \x01(\x03R\x05ru'
-        b'nId"C\n\x16ListRunObjectsRes'
-        b'ponse\x12)\n\x04keys\x18\x01 \x03(\x0b2\x15.pr'
-        b'oto.ObjectStoreKeyR\x04keys'
-        b'"\x82\x01\n\x13GetRunObjectRequest'
+        b'd\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x18\n\x07c'
+        b'ontent\x18\x04 \x01(\x0cR\x07content\x12\x14\n'
+        b'\x05force\x18\x05 \x01(\x08R\x05force"\xa4\x01\n\x19'
+        b'PutPipelineObjectRespons'
+        b'e\x12\x14\n\x05bytes\x18\x01 \x01(\x03R\x05bytes\x12'
+        b'!\n\x0cobject_limit\x18\x02 \x01(\x03R\x0bo'
+        b'bjectLimit\x12%\n\x0eobject_evi'
+        b'cted\x18\x03 \x01(\tR\robjectEvicte'
+        b"d\x12'\n\x0fobjects_evicted\x18d \x03"
+        b'(\tR\x0eobjectsEvicted"s\n\x1bDe'
+        b'letePipelineObjectReques'
+        b't\x12!\n\x0cnamespace_id\x18\x01 \x01(\tR'
+        b'\x0bnamespaceId\x12\x1f\n\x0bpipeline'
+        b'_id\x18\x02 \x01(\tR\npipelineId\x12\x10\n'
+        b'\x03key\x18\x03 \x01(\tR\x03key"\x1e\n\x1cDelet'
+        b'ePipelineObjectResponse"'
+        b'r\n\x15ListRunObjectsRequest'
         b'\x12!\n\x0cnamespace_id\x18\x01 \x01(\tR\x0b'
         b'namespaceId\x12\x1f\n\x0bpipeline_'
         b'id\x18\x02 \x01(\tR\npipelineId\x12\x15\n\x06'
-        b'run_id\x18\x03 \x01(\x03R\x05runId\x12\x10\n\x03k'
-        b'ey\x18\x04 \x01(\tR\x03key"0\n\x14GetRunO'
-        b'bjectResponse\x12\x18\n\x07content'
-        b'\x18\x01 \x01(\x0cR\x07content"\xb2\x01\n\x13PutR'
+        b'run_id\x18\x03 \x01(\x03R\x05runId"Z\n\x16L'
+        b'istRunObjectsResponse\x12)\n'
+        b'\x04keys\x18\x01 \x03(\x0b2\x15.proto.Obje'
+        b'ctStoreKeyR\x04keys\x12\x15\n\x06run_'
+        b'id\x18d \x01(\x03R\x05runId"\x82\x01\n\x13GetR'
         b'unObjectRequest\x12!\n\x0cnames'
         b'pace_id\x18\x01 \x01(\tR\x0bnamespace'
         b'Id\x12\x1f\n\x0bpipeline_id\x18\x02 \x01(\tR'
         b'\npipelineId\x12\x15\n\x06run_id\x18\x03 '
         b'\x01(\x03R\x05runId\x12\x10\n\x03key\x18\x04 \x01(\tR'
-        b'\x03key\x12\x18\n\x07content\x18\x05 \x01(\x0cR\x07c'
-        b'ontent\x12\x14\n\x05force\x18\x06 \x01(\x08R\x05f'
-        b'orce",\n\x14PutRunObjectResp'
-        b'onse\x12\x14\n\x05bytes\x18\x01 \x01(\x03R\x05byt'
-        b'es"\x85\x01\n\x16DeleteRunObjectRe'
+        b'\x03key"G\n\x14GetRunObjectResp'
+        b'onse\x12\x18\n\x07content\x18\x01 \x01(\x0cR\x07c'
+        b'ontent\x12\x15\n\x06run_id\x18d \x01(\x03R\x05'
+        b'runId"\xb2\x01\n\x13PutRunObjectRe'
         b'quest\x12!\n\x0cnamespace_id\x18\x01 '
         b'\x01(\tR\x0bnamespaceId\x12\x1f\n\x0bpipe'
         b'line_id\x18\x02 \x01(\tR\npipelineI'
         b'd\x12\x15\n\x06run_id\x18\x03 \x01(\x03R\x05runId'
-        b'\x12\x10\n\x03key\x18\x04 \x01(\tR\x03key"\x19\n\x17De'
-        b'leteRunObjectResponseb\x06p'
-        b'roto3'
+        b'\x12\x10\n\x03key\x18\x04 \x01(\tR\x03key\x12\x18\n\x07co'
+        b'ntent\x18\x05 \x01(\x0cR\x07content\x12\x14\n\x05'
+        b'force\x18\x06 \x01(\x08R\x05force"C\n\x14Pu'
+        b'tRunObjectResponse\x12\x14\n\x05by'
+        b'tes\x18\x01 \x01(\x03R\x05bytes\x12\x15\n\x06run_'
+        b'id\x18d \x01(\x03R\x05runId"\x85\x01\n\x16Dele'
+        b'teRunObjectRequest\x12!\n\x0cna'
+        b'mespace_id\x18\x01 \x01(\tR\x0bnamesp'
+        b'aceId\x12\x1f\n\x0bpipeline_id\x18\x02 \x01'
+        b'(\tR\npipelineId\x12\x15\n\x06run_id'
+        b'\x18\x03 \x01(\x03R\x05runId\x12\x10\n\x03key\x18\x04 \x01'
+        b'(\tR\x03key"\x19\n\x17DeleteRunObje'
+        b'ctResponse"\x90\x01\n\nObjectNam'
+        b'e\x12!\n\x0cnamespace_id\x18\x01 \x01(\tR'
+        b'\x0bnamespaceId\x12\x1f\n\x0bpipeline'
+        b'_id\x18\x02 \x01(\tR\npipelineId\x12\x10\n'
+        b'\x03key\x18\x03 \x01(\tR\x03key\x12\x15\n\x06of_ru'
+        b'n\x18\x04 \x01(\x08R\x05ofRun\x12\x15\n\x06run_id'
+        b'\x18\x05 \x01(\x03R\x05runId"p\n\x13UploadO'
+        b'bjectRequest\x12)\n\x06object\x18\x01'
+        b' \x01(\x0b2\x11.proto.ObjectNameR'
+        b'\x06object\x12\x14\n\x05force\x18\x02 \x01(\x08R\x05'
+        b'force\x12\x18\n\x07content\x18\x03 \x01(\x0cR\x07'
+        b'content"\x8f\x01\n\x14UploadObject'
+        b'Response\x12\x14\n\x05bytes\x18\x01 \x01(\x03R'
+        b'\x05bytes\x12!\n\x0cobject_limit\x18\x02'
+        b" \x01(\x03R\x0bobjectLimit\x12'\n\x0fobj"
+        b'ects_evicted\x18\x03 \x03(\tR\x0eobje'
+        b'ctsEvicted\x12\x15\n\x06run_id\x18\x04 \x01'
+        b'(\x03R\x05runId"B\n\x15DownloadObj'
+        b'ectRequest\x12)\n\x06object\x18\x01 \x01'
+        b'(\x0b2\x11.proto.ObjectNameR\x06o'
+        b'bject"|\n\x16DownloadObjectR'
+        b'esponse\x121\n\x08metadata\x18\x01 \x01('
+        b'\x0b2\x15.proto.ObjectStoreKey'
+        b'R\x08metadata\x12\x15\n\x06run_id\x18\x02 \x01'
+        b'(\x03R\x05runId\x12\x18\n\x07content\x18\x03 \x01'
+        b'(\x0cR\x07contentb\x06proto3'
     ),
     'messages/common.proto': (
         b'\n\x15messages/common.proto\x12'
@@ -1134,7 +1164,7 @@ FILES: dict[str, bytes] = {
         b'\x1a\x15messages/system.proto\x1a'
         b'\x18messages/task_runs.prot'
         b'o\x1a\x15messages/tokens.proto'
-        b'2\xc00\n\x05Gofer\x12J\n\rGetSystemI'
+        b'2\xdc1\n\x05Gofer\x12J\n\rGetSystemI'
         b'nfo\x12\x1b.proto.GetSystemInf'
         b'oRequest\x1a\x1c.proto.GetSyst'
         b'emInfoResponse\x12G\n\x0cRepair'
@@ -1355,45 +1385,51 @@ FILES: dict[str, bytes] = {
         b'eRunObject\x12\x1d.proto.Delet'
         b'eRunObjectRequest\x1a\x1e.prot'
         b'o.DeleteRunObjectRespons'
-        b'e\x12V\n\x11GetPipelineSecret\x12\x1f'
-        b'.proto.GetPipelineSecret'
-        b'Request\x1a .proto.GetPipel'
-        b'ineSecretResponse\x12\\\n\x13Lis'
-        b'tPipelineSecrets\x12!.proto'
-        b'.ListPipelineSecretsRequ'
-        b'est\x1a".proto.ListPipeline'
-        b'SecretsResponse\x12V\n\x11PutPi'
-        b'pelineSecret\x12\x1f.proto.Put'
-        b'PipelineSecretRequest\x1a .'
-        b'proto.PutPipelineSecretR'
-        b'esponse\x12_\n\x14DeletePipelin'
-        b'eSecret\x12".proto.DeletePi'
-        b'pelineSecretRequest\x1a#.pr'
+        b'e\x12I\n\x0cUploadObject\x12\x1a.prot'
+        b'o.UploadObjectRequest\x1a\x1b.'
+        b'proto.UploadObjectRespon'
+        b'se(\x01\x12O\n\x0eDownloadObject\x12\x1c'
+        b'.proto.DownloadObjectReq'
+        b'uest\x1a\x1d.proto.DownloadObj'
+        b'ectResponse0\x01\x12V\n\x11GetPipe'
+        b'lineSecret\x12\x1f.proto.GetPi'
+        b'pelineSecretRequest\x1a .pr'
+        b'oto.GetPipelineSecretRes'
+        b'ponse\x12\\\n\x13ListPipelineSec'
+        b'rets\x12!.proto.ListPipelin'
+        b'eSecretsRequest\x1a".proto.'
+        b'ListPipelineSecretsRespo'
+        b'nse\x12V\n\x11PutPipelineSecret'
+        b'\x12\x1f.proto.PutPipelineSecr'
+        b'etRequest\x1a .proto.PutPip'
+        b'elineSecretResponse\x12_\n\x14D'
+        b'eletePipelineSecret\x12".pr'
         b'oto.DeletePipelineSecret'
-        b'Response\x12P\n\x0fGetGlobalSec'
-        b'ret\x12\x1d.proto.GetGlobalSec'
-        b'retRequest\x1a\x1e.proto.GetGl'
-        b'obalSecretResponse\x12V\n\x11Li'
-        b'stGlobalSecrets\x12\x1f.proto.'
-        b'ListGlobalSecretsRequest'
-        b'\x1a .proto.ListGlobalSecre'
-        b'tsResponse\x12P\n\x0fPutGlobalS'
-        b'ecret\x12\x1d.proto.PutGlobalS'
-        b'ecretRequest\x1a\x1e.proto.Put'
-        b'GlobalSecretResponse\x12Y\n\x12'
-        b'DeleteGlobalSecret\x12 .pro'
-        b'to.DeleteGlobalSecretReq'
-        b'uest\x1a!.proto.DeleteGloba'
-        b'lSecretResponse\x12@\n\tRotat'
-        b'eKey\x12\x17.proto.RotateKeyRe'
-        b'quest\x1a\x18.proto.RotateKeyR'
-        b'esponse0\x01\x12;\n\x08GetEvent\x12\x16.'
-        b'proto.GetEventRequest\x1a\x17.'
-        b'proto.GetEventResponse\x12C'
-        b'\n\nListEvents\x12\x18.proto.Lis'
-        b'tEventsRequest\x1a\x19.proto.L'
-        b'istEventsResponse0\x01b\x06pro'
-        b'to3'
+        b'Request\x1a#.proto.DeletePi'
+        b'pelineSecretResponse\x12P\n\x0f'
+        b'GetGlobalSecret\x12\x1d.proto.'
+        b'GetGlobalSecretRequest\x1a\x1e'
+        b'.proto.GetGlobalSecretRe'
+        b'sponse\x12V\n\x11ListGlobalSecr'
+        b'ets\x12\x1f.proto.ListGlobalSe'
+        b'cretsRequest\x1a .proto.Lis'
+        b'tGlobalSecretsResponse\x12P'
+        b'\n\x0fPutGlobalSecret\x12\x1d.prot'
+        b'o.PutGlobalSecretRequest'
+        b'\x1a\x1e.proto.PutGlobalSecret'
+        b'Response\x12Y\n\x12DeleteGlobal'
+        b'Secret\x12 .proto.DeleteGlo'
+        b'balSecretRequest\x1a!.proto'
+        b'.DeleteGlobalSecretRespo'
+        b'nse\x12@\n\tRotateKey\x12\x17.proto'
+        b'.RotateKeyRequest\x1a\x18.prot'
+        b'o.RotateKeyResponse0\x01\x12;\n'
+        b'\x08GetEvent\x12\x16.proto.GetEve'
+        b'ntRequest\x1a\x17.proto.GetEve'
+        b'ntResponse\x12C\n\nListEvents'
+        b'\x12\x18.proto.ListEventsReque'
+        b'st\x1a\x19.proto.ListEventsRes'
+        b'ponse0\x01b\x06proto3'
     ),
     'grpc/health/v1/health.proto': (
         b'\n\x1bgrpc/health/v1/health.'
@@ -1851,6 +1887,12 @@ SYMBOLS: dict[str, str] = {
     'proto.DeleteRunObjectRequest.pipeline_id': 'messages/objects.proto',
     'proto.DeleteRunObjectRequest.run_id': 'messages/objects.proto',
     'proto.DeleteRunObjectResponse': 'messages/objects.proto',
+    'proto.DownloadObjectRequest': 'messages/objects.proto',
+    'proto.DownloadObjectRequest.object': 'messages/objects.proto',
+    'proto.DownloadObjectResponse': 'messages/objects.proto',
+    'proto.DownloadObjectResponse.content': 'messages/objects.proto',
+    'proto.DownloadObjectResponse.metadata': 'messages/objects.proto',
+    'proto.DownloadObjectResponse.run_id': 'messages/objects.proto',
     'proto.GetPipelineObjectRequest': 'messages/objects.proto',
     'proto.GetPipelineObjectRequest.key': 'messages/objects.proto',
     'proto.GetPipelineObjectRequest.namespace_id': 'messages/objects.proto',
@@ -1864,6 +1906,7 @@ SYMBOLS: dict[str, str] = {
     'proto.GetRunObjectRequest.run_id': 'messages/objects.proto',
     'proto.GetRunObjectResponse': 'messages/objects.proto',
     'proto.GetRunObjectResponse.content': 'messages/objects.proto',
+    'proto.GetRunObjectResponse.run_id': 'messages/objects.proto',
     'proto.ListPipelineObjectsRequest': 'messages/objects.proto',
     'proto.ListPipelineObjectsRequest.namespace_id': 'messages/objects.proto',
     'proto.ListPipelineObjectsRequest.pipeline_id': 'messages/objects.proto',
@@ -1875,7 +1918,15 @@ SYMBOLS: dict[str, str] = {
     'proto.ListRunObjectsRequest.run_id': 'messages/objects.proto',
     'proto.ListRunObjectsResponse': 'messages/objects.proto',
     'proto.ListRunObjectsResponse.keys': 'messages/objects.proto',
+    'proto.ListRunObjectsResponse.run_id': 'messages/objects.proto',
+    'proto.ObjectName': 'messages/objects.proto',
+    'proto.ObjectName.key': 'messages/objects.proto',
+    'proto.ObjectName.namespace_id': 'messages/objects.proto',
+    'proto.ObjectName.of_run': 'messages/objects.proto',
+    'proto.ObjectName.pipeline_id': 'messages/objects.proto',
+    'proto.ObjectName.run_id': 'messages/objects.proto',
     'proto.ObjectStoreKey': 'messages/objects.proto',
+    'proto.ObjectStoreKey.bytes': 'messages/objects.proto',
     'proto.ObjectStoreKey.created': 'messages/objects.proto',
     'proto.ObjectStoreKey.key': 'messages/objects.proto',
     'proto.PutPipelineObjectRequest': 'messages/objects.proto',
@@ -1888,6 +1939,7 @@ SYMBOLS: dict[str, str] = {
     'proto.PutPipelineObjectResponse.bytes': 'messages/objects.proto',
     'proto.PutPipelineObjectResponse.object_evicted': 'messages/objects.proto',
     'proto.PutPipelineObjectResponse.object_limit': 'messages/objects.proto',
+    'proto.PutPipelineObjectResponse.objects_evicted': 'messages/objects.proto',
     'proto.PutRunObjectRequest': 'messages/objects.proto',
     'proto.PutRunObjectRequest.content': 'messages/objects.proto',
     'proto.PutRunObjectRequest.force': 'messages/objects.proto',
@@ -1897,6 +1949,16 @@ SYMBOLS: dict[str, str] = {
     'proto.PutRunObjectRequest.run_id': 'messages/objects.proto',
     'proto.PutRunObjectResponse': 'messages/objects.proto',
     'proto.PutRunObjectResponse.bytes': 'messages/objects.proto',
+    'proto.PutRunObjectResponse.run_id': 'messages/objects.proto',
+    'proto.UploadObjectRequest': 'messages/objects.proto',
+    'proto.UploadObjectRequest.content': 'messages/objects.proto',
+    'proto.UploadObjectRequest.force': 'messages/objects.proto',
+    'proto.UploadObjectRequest.object': 'messages/objects.proto',
+    'proto.UploadObjectResponse': 'messages/objects.proto',
+    'proto.UploadObjectResponse.bytes': 'messages/objects.proto',
+    'proto.UploadObjectResponse.object_limit': 'messages/objects.proto',
+    'proto.UploadObjectResponse.objects_evicted': 'messages/objects.proto',
+    'proto.UploadObjectResponse.run_id': 'messages/objects.proto',
     'proto.Initiator': 'messages/common.proto',
     'proto.Initiator.Type': 'messages/common.proto',
     'proto.Initiator.name': 'messages/common.proto',
@@ -2388,6 +2450,7 @@ SYMBOLS: dict[str, str] = {
     'proto.Gofer.DisablePipeline': 'gofer.proto',
     'proto.Gofer.DisablePipelineExtensionSubscription': 'gofer.proto',
     'proto.Gofer.DisableToken': 'gofer.proto',
+    'proto.Gofer.DownloadObject': 'gofer.proto',
     'proto.Gofer.EnableExtension': 'gofer.proto',
     'proto.Gofer.EnablePipeline': 'gofer.proto',
     'proto.Gofer.EnablePipelineExtensionSubscription': 'gofer.proto',
@@ -2437,6 +2500,7 @@ SYMBOLS: dict[str, str] = {
     'proto.Gofer.ToggleEventIngress': 'gofer.proto',
     'proto.Gofer.UninstallExtension': 'gofer.proto',
     'proto.Gofer.UpdateNamespace': 'gofer.proto',
+    'proto.Gofer.UploadObject': 'gofer.proto',
     'proto.Gofer.WhoAmI': 'gofer.proto',
     'grpc.health.v1.Health': 'grpc/health/v1/health.proto',
     'grpc.health.v1.Health.Check': 'grpc/health/v1/health.proto',

@@ -14,10 +14,12 @@ from gofer.app import App, running_app
 from gofer.config.address import Address
 from gofer.config.settings import (
     DevelopmentSettings,
+    ObjectStoreSettings,
     SchedulerSettings,
     SecretStoreSettings,
     ServerSettings,
     Settings,
+    SqliteObjectStoreSettings,
     SqliteSecretStoreSettings,
 )
 from gofer_sdk._proto import proto
@@ -35,6 +37,7 @@ def settings(tmp_path: Path) -> Settings:
         task_run_stop_timeout=timedelta(seconds=1),
         development=DevelopmentSettings(bypass_auth=True, use_localhost_tls=True, default_encryption=True),
         scheduler=SchedulerSettings(engine="memory"),
+        object_store=ObjectStoreSettings(sqlite=SqliteObjectStoreSettings(path=tmp_path / "data" / "gofer-object.db")),
         secret_store=SecretStoreSettings(sqlite=SqliteSecretStoreSettings(path=tmp_path / "data" / "gofer-secret.db")),
         server=ServerSettings(
             host=Address(host=HOST, port=0),

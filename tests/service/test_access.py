@@ -25,6 +25,7 @@ ANSWERED = "answered"  # with whatever, but for those
 EXPIRED = "e" * 64
 PARTS: dict[str, type[betterproto2.Message]] = {
     "init": proto.AttachToTaskRunInit,
+    "object": proto.ObjectName,
     "pipeline_config": proto.UserPipelineConfig,
 }
 

@@ -37,15 +37,6 @@ NOT_DUE: Final = (
     "uninstall_extension",
     "enable_extension",
     "disable_extension",
-    # objects
-    "list_pipeline_objects",
-    "get_pipeline_object",
-    "put_pipeline_object",
-    "delete_pipeline_object",
-    "list_run_objects",
-    "get_run_object",
-    "put_run_object",
-    "delete_run_object",
 )
 
 

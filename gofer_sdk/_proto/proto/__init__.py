@@ -60,6 +60,8 @@ __all__ = (
     "DisablePipelineResponse",
     "DisableTokenRequest",
     "DisableTokenResponse",
+    "DownloadObjectRequest",
+    "DownloadObjectResponse",
     "EnableExtensionRequest",
     "EnableExtensionResponse",
     "EnablePipelineExtensionSubscriptionRequest",
@@ -163,6 +165,7 @@ __all__ = (
     "ListTokensRequest",
     "ListTokensResponse",
     "Namespace",
+    "ObjectName",
     "ObjectStoreKey",
     "Pipeline",
     "PipelineConfig",
@@ -222,6 +225,8 @@ __all__ = (
     "UninstallExtensionResponse",
     "UpdateNamespaceRequest",
     "UpdateNamespaceResponse",
+    "UploadObjectRequest",
+    "UploadObjectResponse",
     "UserPipelineConfig",
     "UserPipelineTaskConfig",
     "UserPipelineTaskConfigRequiredParentStatus",
@@ -995,6 +1000,9 @@ class DeleteRunObjectRequest(betterproto2.Message):
     pipeline_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
     run_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+    """
+    0 = the newest run.
+    """
 
     key: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
 
@@ -1251,6 +1259,36 @@ class DisableTokenResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("proto", "DisableTokenResponse", DisableTokenResponse)
+
+
+@dataclass(eq=False, repr=False)
+class DownloadObjectRequest(betterproto2.Message):
+    object: "ObjectName | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+
+
+default_message_pool.register_message("proto", "DownloadObjectRequest", DownloadObjectRequest)
+
+
+@dataclass(eq=False, repr=False)
+class DownloadObjectResponse(betterproto2.Message):
+    """
+    The first message tells what comes and has no content; those that follow have up to 1 MiB of it each.
+    """
+
+    metadata: "ObjectStoreKey | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    In the first message only.
+    """
+
+    run_id: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    In the first message only, of a run's object: which run's it is.
+    """
+
+    content: "bytes" = betterproto2.field(3, betterproto2.TYPE_BYTES)
+
+
+default_message_pool.register_message("proto", "DownloadObjectResponse", DownloadObjectResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -1948,6 +1986,9 @@ class GetRunObjectRequest(betterproto2.Message):
     pipeline_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
     run_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+    """
+    0 = the newest run.
+    """
 
     key: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
 
@@ -1958,6 +1999,11 @@ default_message_pool.register_message("proto", "GetRunObjectRequest", GetRunObje
 @dataclass(eq=False, repr=False)
 class GetRunObjectResponse(betterproto2.Message):
     content: "bytes" = betterproto2.field(1, betterproto2.TYPE_BYTES)
+
+    run_id: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    Which run's.
+    """
 
 
 default_message_pool.register_message("proto", "GetRunObjectResponse", GetRunObjectResponse)
@@ -2540,6 +2586,9 @@ class ListRunObjectsRequest(betterproto2.Message):
     pipeline_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
     run_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+    """
+    0 = the newest run.
+    """
 
 
 default_message_pool.register_message("proto", "ListRunObjectsRequest", ListRunObjectsRequest)
@@ -2548,6 +2597,11 @@ default_message_pool.register_message("proto", "ListRunObjectsRequest", ListRunO
 @dataclass(eq=False, repr=False)
 class ListRunObjectsResponse(betterproto2.Message):
     keys: "list[ObjectStoreKey]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    run_id: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    Which run's.
+    """
 
 
 default_message_pool.register_message("proto", "ListRunObjectsResponse", ListRunObjectsResponse)
@@ -2730,6 +2784,35 @@ default_message_pool.register_message("proto", "Namespace", Namespace)
 
 
 @dataclass(eq=False, repr=False)
+class ObjectName(betterproto2.Message):
+    """
+    Which object of a pipeline, or of one of its runs.
+    """
+
+    namespace_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Empty = the one that the caller's token is for, else `default`.
+    """
+
+    pipeline_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    key: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+
+    of_run: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    An object of a run, not of the pipeline.
+    """
+
+    run_id: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+    """
+    With `of_run`, which run's; 0 = the newest run.
+    """
+
+
+default_message_pool.register_message("proto", "ObjectName", ObjectName)
+
+
+@dataclass(eq=False, repr=False)
 class ObjectStoreKey(betterproto2.Message):
     """
     An object without its content.
@@ -2740,6 +2823,11 @@ class ObjectStoreKey(betterproto2.Message):
     created: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
     Unix milliseconds.
+    """
+
+    bytes: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    The size of its content.
     """
 
 
@@ -3002,6 +3090,11 @@ class PutPipelineObjectResponse(betterproto2.Message):
     The key of the object that was removed for this one; empty = none.
     """
 
+    objects_evicted: "list[str]" = betterproto2.field(100, betterproto2.TYPE_STRING, repeated=True)
+    """
+    The keys of all that were removed, oldest first: several where the limit was lowered since the last one was put.
+    """
+
 
 default_message_pool.register_message("proto", "PutPipelineObjectResponse", PutPipelineObjectResponse)
 
@@ -3058,6 +3151,9 @@ class PutRunObjectRequest(betterproto2.Message):
     pipeline_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
     run_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+    """
+    0 = the newest run.
+    """
 
     key: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
 
@@ -3077,6 +3173,11 @@ class PutRunObjectResponse(betterproto2.Message):
     bytes: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
     How many were stored.
+    """
+
+    run_id: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    Which run's it is now.
     """
 
 
@@ -3857,6 +3958,55 @@ class UpdateNamespaceResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("proto", "UpdateNamespaceResponse", UpdateNamespaceResponse)
+
+
+@dataclass(eq=False, repr=False)
+class UploadObjectRequest(betterproto2.Message):
+    """
+    The first message of an upload names the object, and may bring content too; those that follow bring more of it.
+    Keep each under 4 MiB. Nobody sees the object before the stream has ended well; of one that breaks nothing is left.
+    """
+
+    object: "ObjectName | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    In the first message only.
+    """
+
+    force: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+    """
+    In the first message only: replace an object that is there already.
+    """
+
+    content: "bytes" = betterproto2.field(3, betterproto2.TYPE_BYTES)
+
+
+default_message_pool.register_message("proto", "UploadObjectRequest", UploadObjectRequest)
+
+
+@dataclass(eq=False, repr=False)
+class UploadObjectResponse(betterproto2.Message):
+    bytes: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    How many were stored.
+    """
+
+    object_limit: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    Of a pipeline's object: how many a pipeline keeps.
+    """
+
+    objects_evicted: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
+    """
+    The keys of those that were removed for this one, oldest first.
+    """
+
+    run_id: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    Of a run's object: which run's it is now.
+    """
+
+
+default_message_pool.register_message("proto", "UploadObjectResponse", UploadObjectResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -5494,6 +5644,50 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def upload_object(
+        self,
+        messages: "AsyncIterable[UploadObjectRequest] | Iterable[UploadObjectRequest]",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "UploadObjectResponse":
+        """
+        Keep an object of a pipeline or of a run, of any size that the server allows.
+        """
+
+        return await self._stream_unary(
+            "/proto.Gofer/UploadObject",
+            messages,
+            UploadObjectRequest,
+            UploadObjectResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def download_object(
+        self,
+        message: "DownloadObjectRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[DownloadObjectResponse]":
+        """
+        One object of a pipeline or of a run, of any size.
+        """
+
+        async for response in self._unary_stream(
+            "/proto.Gofer/DownloadObject",
+            message,
+            DownloadObjectResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
+
     async def get_pipeline_secret(
         self,
         message: "GetPipelineSecretRequest",
@@ -6385,6 +6579,21 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def upload_object(self, messages: "AsyncIterator[UploadObjectRequest]") -> "UploadObjectResponse":
+        """
+        Keep an object of a pipeline or of a run, of any size that the server allows.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def download_object(self, message: "DownloadObjectRequest") -> "AsyncIterator[DownloadObjectResponse]":
+        """
+        One object of a pipeline or of a run, of any size.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield DownloadObjectResponse()
+
     async def get_pipeline_secret(self, message: "GetPipelineSecretRequest") -> "GetPipelineSecretResponse":
         """
         One secret of a pipeline.
@@ -6958,6 +7167,24 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
         response = await self.delete_run_object(request)
         await stream.send_message(response)
 
+    async def __rpc_upload_object(
+        self, stream: "grpclib.server.Stream[UploadObjectRequest, UploadObjectResponse]"
+    ) -> None:
+        request = stream.__aiter__()
+        response = await self.upload_object(request)
+        await stream.send_message(response)
+
+    async def __rpc_download_object(
+        self, stream: "grpclib.server.Stream[DownloadObjectRequest, DownloadObjectResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.download_object,
+            stream,
+            request,
+        )
+
     async def __rpc_get_pipeline_secret(
         self, stream: "grpclib.server.Stream[GetPipelineSecretRequest, GetPipelineSecretResponse]"
     ) -> None:
@@ -7419,6 +7646,18 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 DeleteRunObjectRequest,
                 DeleteRunObjectResponse,
+            ),
+            "/proto.Gofer/UploadObject": grpclib.const.Handler(
+                self.__rpc_upload_object,
+                grpclib.const.Cardinality.STREAM_UNARY,
+                UploadObjectRequest,
+                UploadObjectResponse,
+            ),
+            "/proto.Gofer/DownloadObject": grpclib.const.Handler(
+                self.__rpc_download_object,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                DownloadObjectRequest,
+                DownloadObjectResponse,
             ),
             "/proto.Gofer/GetPipelineSecret": grpclib.const.Handler(
                 self.__rpc_get_pipeline_secret,

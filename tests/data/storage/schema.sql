@@ -56,6 +56,19 @@ CREATE TABLE namespaces (
     modified_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE objects (
+    place      INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace  TEXT    NOT NULL,
+    pipeline   TEXT    NOT NULL,
+    run        INTEGER CHECK (run > 0),
+    key        TEXT    NOT NULL,
+    blob       TEXT    NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id),
+    FOREIGN KEY (namespace, pipeline, run) REFERENCES runs (namespace, pipeline, id)
+) STRICT;
+
 CREATE TABLE pipeline_configs (
     namespace     TEXT    NOT NULL,
     pipeline      TEXT    NOT NULL,
@@ -169,6 +182,10 @@ CREATE TABLE tokens (
 CREATE UNIQUE INDEX deployments_running ON deployments (namespace, pipeline) WHERE state = 'RUNNING';
 
 CREATE UNIQUE INDEX global_secrets_blob ON global_secrets (blob);
+
+CREATE UNIQUE INDEX objects_blob ON objects (blob);
+
+CREATE UNIQUE INDEX objects_key ON objects (namespace, pipeline, coalesce(run, 0), key);
 
 CREATE UNIQUE INDEX pipeline_configs_live ON pipeline_configs (namespace, pipeline) WHERE state = 'LIVE';
 

@@ -4,6 +4,7 @@ from gofer.api.composite import Composite, Rpc
 from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NOT_DUE, NotDueHandlers
+from gofer.api.handlers.objects import ObjectHandlers
 from gofer.api.handlers.pipelines import PipelineHandlers
 from gofer.api.handlers.runs import RunHandlers
 from gofer.api.handlers.secrets import SecretHandlers
@@ -16,6 +17,7 @@ from gofer_sdk._proto import proto
 DUE = (
     EventHandlers,
     NamespaceHandlers,
+    ObjectHandlers,
     PipelineHandlers,
     RunHandlers,
     SecretHandlers,

@@ -1,0 +1,1 @@
+"""The schema of the object store's file, as numbered steps."""
