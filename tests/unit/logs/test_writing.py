@@ -198,6 +198,9 @@ async def test_a_writer_can_be_cancelled_at_any_moment(store: LogStore, turns: i
         await asyncio.sleep(0.0005)
     task.cancel()
     await asyncio.wait({task})
+    async with asyncio.timeout(10):
+        while store.is_written(KEY):  # noqa: ASYNC110 (a thread may still be opening its files; nothing tells of it)
+            await asyncio.sleep(0.001)
 
     async with store.writer(KEY) as writer:
         size = writer.cursor.stdout_bytes
