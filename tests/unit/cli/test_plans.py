@@ -130,7 +130,8 @@ def test_a_terminal_gets_a_colour_for_each_kind(monkeypatch: pytest.MonkeyPatch)
 
     out, _ = shown(plan(*CHANGES), color=True)
 
-    assert re.findall(r"\x1b\[(\d+)m([~+-])", out) == [("35", "~"), ("32", "+"), ("31", "-"), ("35", "~")]
+    changed, added, removed = ("38;5;164", "~"), ("38;5;28", "+"), ("38;5;196", "-")
+    assert re.findall(r"\x1b\[([\d;]+)m([~+-])", out) == [changed, added, removed, changed]
 
 
 @pytest.mark.parametrize(
