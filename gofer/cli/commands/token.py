@@ -25,7 +25,7 @@ KINDS = ("client", "management")
 TokenArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
-        metavar="[TOKEN_ID]",
+        metavar="TOKEN_ID",
         help="The token's public id. Without it the token itself is asked for; piped in, it is the first line.",
         show_default=False,
     ),
