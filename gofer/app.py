@@ -29,7 +29,7 @@ from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
 from gofer.api.handlers.tokens import TokenHandlers
-from gofer.api.listeners import Listeners
+from gofer.api.listeners import Listeners, callback_address
 from gofer.api.server import ApiServer
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
@@ -47,6 +47,7 @@ from gofer.sealing import Sealer, open_sealer
 from gofer.services.blobs import SealedBlobs
 from gofer.services.events import Events
 from gofer.services.global_secrets import GlobalSecrets
+from gofer.services.injected_tokens import Callback, InjectedTokens
 from gofer.services.known_tokens import KnownTokens
 from gofer.services.masks import AttemptMasks, NeededBlobs
 from gofer.services.namespaces import Namespaces
@@ -65,7 +66,7 @@ from gofer.services.task_runs import TaskRuns
 from gofer.services.tokens import Tokens
 from gofer.sqlite import Database, GroupStep, open_database
 from gofer.storage.unit import Unit
-from gofer.tls import server_context
+from gofer.tls import certificates_of, server_context
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.launching import Launching, LaunchStep
 from gofer.workers.own_engine import EngineStart, engine_notes
@@ -120,6 +121,7 @@ class _Base:
     bus: Bus[Envelope]
     database: Database[Unit]
     known_tokens: KnownTokens
+    injected: InjectedTokens
     sealer: Sealer
     instance: InstanceId
     blobs: SealedBlobs
@@ -167,6 +169,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
     database = await _open_storage(stack, settings, _publishing(bus, known_tokens, probes), clock=clock, probes=probes)
     stack.callback(bus.close)
     await Namespaces(database=database).ensure_default()
+    await Tokens(database=database).revoke_left_over()
     await Pipelines(
         database=database, sealer=sealer, version_limit=settings.pipeline_version_limit
     ).fail_running_deployments()
@@ -183,6 +186,7 @@ async def _open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock,
         bus=bus,
         database=database,
         known_tokens=known_tokens,
+        injected=InjectedTokens(database=database, known=known_tokens),
         sealer=sealer,
         instance=instance,
         blobs=SealedBlobs(engine=await _open_secrets(stack, settings, registry), sealer=sealer, instance=instance),
@@ -303,7 +307,8 @@ def _rendering(base: _Base) -> Rendering:
             ReferenceKind.GLOBAL_SECRET: values.of_global,
             ReferenceKind.PIPELINE_OBJECT: objects.of_pipeline,
             ReferenceKind.RUN_OBJECT: objects.of_run,
-        }
+        },
+        inject=base.injected.variables,
     )
 
 
@@ -320,7 +325,11 @@ async def _serve_api(stack: AsyncExitStack, base: _Base) -> ApiServer:
         tls=await asyncio.to_thread(server_context, base.settings, now=base.clock.now()),
         drain_grace=_share(base.settings, 5),
     )
-    return await listeners.open(stack)
+    server = await listeners.open(stack)
+    host = callback_address(base.settings, server.address, isolated=base.engine.capabilities.isolates)
+    tls_ca = await asyncio.to_thread(certificates_of, base.settings)
+    base.injected.listening(Callback(host=str(host), tls_ca=tls_ca))
+    return server
 
 
 def _api(base: _Base) -> Composite:

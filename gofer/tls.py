@@ -1,6 +1,7 @@
 """The server's side of TLS: certificates from files, or one of the server's own making for dev mode."""
 
 import ipaddress
+import re
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ OWN_CERTIFICATE: Final = "server-tls.pem"  # certificate and key in one file, so
 LIFETIME: Final = timedelta(days=365)
 RENEW_BEFORE: Final = timedelta(days=30)
 ALWAYS_NAMED: Final = ("localhost", "127.0.0.1", "::1")
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 _BACKDATED: Final = timedelta(hours=1)  # for clients whose clocks are behind
 
 
@@ -37,6 +39,17 @@ def server_context(settings: Settings, *, now: datetime) -> ssl.SSLContext:
     if not _is_fit(read_private_file(path), names, now):
         write_private_file(path, make_certificate(names, now=now))
     return _context(path, path)
+
+
+def certificates_of(settings: Settings) -> str:
+    """Give the certificates that the server shows, in PEM and without their key, for clients to trust.
+
+    Blocks on the disk; `server_context` must have been called.
+    """
+    path = (
+        Path(settings.server.tls_cert_path) if settings.server.tls_cert_path else settings.data_folder / OWN_CERTIFICATE
+    )
+    return "".join(_CERTIFICATE.findall(path.read_text("ascii", errors="replace")))
 
 
 def make_certificate(names: tuple[str, ...], *, now: datetime, lifetime: timedelta = LIFETIME) -> bytes:

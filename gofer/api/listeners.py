@@ -4,7 +4,7 @@ import errno
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -90,3 +90,10 @@ class Listeners:
         )
         self.tokens.known.on_revoked(gateway.end_calls_of)
         return ApiServer(gateway, address=address, tls=self.tls, drain_grace=self.drain_grace, setting=setting)
+
+
+def callback_address(settings: Settings, listening: Address, *, isolated: bool) -> Address:
+    """Give where a task reaches the API: from a container `server.address`, else where the server listens."""
+    if isolated:
+        return replace(settings.server.address, port=settings.server.address.port or listening.port)
+    return replace(listening, host="localhost") if listening.host in {"0.0.0.0", "::"} else listening  # noqa: S104

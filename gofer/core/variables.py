@@ -7,12 +7,20 @@ from gofer.core.pipeline import Task
 from gofer.core.run import Run, Variable, VariableSource
 
 API_TOKEN: Final = "GOFER_API_TOKEN"  # noqa: S105 (the name of a variable)
+CLI_TOKEN: Final = "GOFER_CLI_TOKEN"  # noqa: S105 (as above)
+CLI_HOST: Final = "GOFER_CLI_HOST"
+CLI_NAMESPACE: Final = "GOFER_CLI_NAMESPACE"
+CLI_TLS_CA: Final = "GOFER_CLI_TLS_CA"
 INJECTED: Final = "<injected>"
 """What is stored and shown in the place of a value that is made at launch."""
 
 
 def system_variables(run: Run, task: Task) -> dict[str, str]:
-    """Name the run and the task to the container; `INJECTED` holds the token's place where the task asks for one."""
+    """Name the run and the task to the container.
+
+    A task that asks for a token gets with it what the command line needs to work inside it; `INJECTED` holds the place
+    of what is known at launch only.
+    """
     variables = {
         "GOFER_NAMESPACE_ID": str(run.namespace),
         "GOFER_PIPELINE_ID": str(run.pipeline),
@@ -20,7 +28,15 @@ def system_variables(run: Run, task: Task) -> dict[str, str]:
         "GOFER_TASK_ID": str(task.id),
         "GOFER_TASK_IMAGE": task.image,
     }
-    return variables | {API_TOKEN: INJECTED} if task.inject_api_token else variables
+    if not task.inject_api_token:
+        return variables
+    return variables | {
+        API_TOKEN: INJECTED,
+        CLI_TOKEN: INJECTED,
+        CLI_HOST: INJECTED,
+        CLI_NAMESPACE: str(run.namespace),
+        CLI_TLS_CA: INJECTED,
+    }
 
 
 def environment(run: Run, task: Task) -> tuple[Variable, ...]:

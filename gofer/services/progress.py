@@ -79,6 +79,7 @@ class RunProgress:
     async def store(self, run: Run, step: Step) -> Run:
         """Store a step's changes and events in one commit; the run's new revision comes back.
 
+        What ends a task run revokes its token.
         Raises `StaleRevision` where the stored run is not the given one any more: nothing is stored then.
         """
 
@@ -95,6 +96,9 @@ class RunProgress:
                         assert_never(change)
             stored = unit.runs.update_run(changed)
             unit.runs.upsert_task_runs(task_runs)
+            for task_run in task_runs:
+                if task_run.state.is_terminal:
+                    unit.tokens.delete_of_task_run(task_run.key)
             for event in step.events:
                 unit.record(event)
             return stored

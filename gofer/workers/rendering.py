@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gofer.core.errors import GoferError, Unavailable
-from gofer.core.ids import RunKey
+from gofer.core.ids import RunKey, TaskRunKey
 from gofer.core.interpolation import ReferringVariable, fault_of_value, references, rendered
 from gofer.core.pipeline import Task
-from gofer.core.run import Reason, ReasonCode, Run
+from gofer.core.run import Reason, ReasonCode, Run, Variable, VariableSource
 from gofer.core.secret import Secret
-from gofer.core.variables import API_TOKEN, environment
+from gofer.core.variables import API_TOKEN, INJECTED, environment
 from gofer_sdk.rules.references import ReferenceKind
 from gofer_sdk.rules.text import list_faults
 
@@ -23,6 +23,9 @@ Resolve: TypeAlias = Callable[[RunKey, str], Awaitable[Secret | str]]
 Raises `Unavailable` where it can't be had now, and another `GoferError` where the run may not have it, in words that
 name the key and never a value.
 """
+
+Inject: TypeAlias = Callable[[TaskRunKey], Awaitable[Mapping[str, Secret | str]]]
+"""Gives what a task run that asks for a token gets: values by the variables that hold their places. Raises as above."""
 
 
 class Unrenderable(Exception):
@@ -39,16 +42,22 @@ class Rendered:
 
     environment: Mapping[str, str] = field(repr=False)
     secrets: tuple[Secret, ...] = ()
+    injected: tuple[Secret, ...] = ()
+    """Those that were made for this task run alone, which may be stored nowhere, not even sealed."""
 
 
 class Rendering:
-    """Renders environments with one resolver for each kind of reference; a kind without one is refused."""
+    """Renders environments with one resolver for each kind of reference; a kind without one is refused.
 
-    def __init__(self, resolvers: Mapping[ReferenceKind, Resolve]) -> None:
+    Without `inject`, tasks that ask for a token are refused.
+    """
+
+    def __init__(self, resolvers: Mapping[ReferenceKind, Resolve], *, inject: Inject | None = None) -> None:
         self._resolvers = dict(resolvers)
+        self._inject = inject
 
-    async def render(self, run: Run, task: Task) -> Rendered:
-        """Find what the task's references stand for now.
+    async def render(self, run: Run, task: Task, *, inject: bool = True) -> Rendered:
+        """Find what the task's references stand for now, and make its token; `inject` false leaves that out.
 
         Raises `Unrenderable` with every fault, and `Unavailable` where one can't be had now. A container never gets a
         reference in the place of its value.
@@ -72,8 +81,24 @@ class Rendering:
             values[each.key] = value
         if faults:
             raise Unrenderable(Reason(code=ReasonCode.REFERENCE_UNRESOLVED, description=list_faults(faults)))
-        secrets = tuple(value for value in values.values() if isinstance(value, Secret))
-        return Rendered(environment=rendered(variables, values), secrets=secrets)
+        made = await self._injected(run, task, variables) if inject else {}
+        return Rendered(
+            environment=rendered(variables, values | made), secrets=_secrets_of(values), injected=_secrets_of(made)
+        )
+
+    async def _injected(self, run: Run, task: Task, variables: tuple[Variable, ...]) -> dict[str, Secret | str]:
+        """Make the token last: a task that can't start gets none."""
+        places = {each.key for each in variables if each.source is VariableSource.SYSTEM and each.value == INJECTED}
+        if not places or self._inject is None:
+            return {}
+        try:
+            made = await self._inject(run.key.task(task.id))
+        except Unavailable:
+            raise
+        except GoferError as error:
+            reason = Reason(code=ReasonCode.LAUNCH_FAILED, description=f"there is no token for it: {error.message}")
+            raise Unrenderable(reason) from error
+        return {key: value for key, value in made.items() if key in places}
 
     def _refuse_what_is_not_due(self, found: tuple[ReferringVariable, ...], task: Task) -> None:
         faults = [
@@ -81,7 +106,11 @@ class Rendering:
             for each in found
             if each.reference.kind not in self._resolvers
         ]
-        if task.inject_api_token:
+        if task.inject_api_token and self._inject is None:
             faults.append(f"the task asks for {API_TOKEN}, and this server can't inject tokens yet")
         if faults:
             raise Unrenderable(Reason(code=ReasonCode.NOT_DUE_YET, description=list_faults(faults)))
+
+
+def _secrets_of(values: Mapping[str, Secret | str]) -> tuple[Secret, ...]:
+    return tuple(dict.fromkeys(value for value in values.values() if isinstance(value, Secret)))

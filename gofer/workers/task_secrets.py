@@ -14,7 +14,7 @@ from gofer.core.secret import Secret
 from gofer.core.variables import environment
 from gofer.engines.protocols import ImageSpec
 from gofer.workers.launching import Launching
-from gofer.workers.rendering import Unrenderable
+from gofer.workers.rendering import Rendered, Unrenderable
 
 _log = structlog.get_logger(__name__)
 
@@ -28,18 +28,15 @@ class TaskSecrets:
         self._attempt = attempt
         self._parts = parts
         self._secrets: tuple[Secret, ...] | None = None  # None: not known in this process
+        self._injected: tuple[Secret, ...] = ()  # known to this process alone, as it is stored nowhere
         # Of most tasks, that are nobody's secret, no store is ever asked.
-        self._may_have = (
-            task.registry_auth is not None or task.inject_api_token or bool(references(environment(run, task)))
-        )
+        self._may_have = task.registry_auth is not None or bool(references(environment(run, task)))
 
     async def rendered(self) -> Mapping[str, str]:
         """Give the environment for a launch. Raises `Unrenderable`."""
-        try:
-            found = await self._parts.rendering.render(self._run, self._task)
-        except Unavailable as error:
-            raise EngineUnavailable(f"the task's environment can't be had now: {error.message}") from error
+        found = await self._render(inject=True)
         self._add(*found.secrets)
+        self._injected = found.injected
         return found.environment
 
     def image(self) -> ImageSpec:
@@ -60,16 +57,23 @@ class TaskSecrets:
             await self._parts.masks.forget(self._attempt)
 
     async def to_mask(self) -> tuple[Secret, ...]:
-        """Give what may not be read in the log, also where an earlier process has launched the attempt."""
-        if not self._may_have:
-            return ()
-        if self._secrets is None:
+        """Give what may not be read in the log, also where an earlier process has launched the attempt.
+
+        The token that an earlier process has injected isn't among it: nobody knows it any more but the task.
+        """
+        if self._may_have and self._secrets is None:
             self._secrets = await self._kept()
-        return self._secrets
+        return (*(self._secrets or ()), *self._injected)
 
     def masked(self, text: str) -> str:
         """Give a text that the engine has made, without what it was given."""
-        return masked_text(text, self._secrets) if self._secrets else text
+        return masked_text(text, (*(self._secrets or ()), *self._injected))
+
+    async def _render(self, *, inject: bool) -> Rendered:
+        try:
+            return await self._parts.rendering.render(self._run, self._task, inject=inject)
+        except Unavailable as error:
+            raise EngineUnavailable(f"the task's environment can't be had now: {error.message}") from error
 
     def _add(self, *secrets: Secret) -> None:
         # What an earlier try found stays: its request may have reached the engine, though the reply was lost.
@@ -85,7 +89,8 @@ class TaskSecrets:
                 error=error.message,
             )
         try:
-            await self.rendered()
+            # Without its token: another one would take the place of the one that the task has.
+            self._add(*(await self._render(inject=False)).secrets)
             self.image()
         except (Unrenderable, GoferError) as error:
             if isinstance(error, EngineUnavailable):

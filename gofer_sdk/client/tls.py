@@ -28,9 +28,12 @@ def tls_context(tls_ca: str | Path | None, *, verified: bool) -> ssl.SSLContext:
 def _trusting(tls_ca: str | Path) -> ssl.SSLContext:
     is_text = isinstance(tls_ca, str) and tls_ca.lstrip().startswith(PEM_START)
     try:
-        if is_text:
-            return ssl.create_default_context(cadata=str(tls_ca))
-        return ssl.create_default_context(cafile=str(tls_ca))
+        context = ssl.create_default_context(
+            cafile=None if is_text else str(tls_ca), cadata=str(tls_ca) if is_text else None
+        )
+        # The server's own certificate will do, also where another authority has issued it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
     except ssl.SSLError as fault:
         place = "the given text" if is_text else str(tls_ca)
         raise ValueError(f"tls_ca: {place} holds no certificate in PEM form ({fault.reason})") from fault

@@ -1,9 +1,11 @@
 """A real server that can kill itself, as `kill -9` would, at a point that a test names.
 
 python -m tests.integration.killable_server DATA_FOLDER ENGINE [--port N] [--step STEP | --event KIND] [--count N]
+    [--guarded]
 
 `--step create --count 2` dies before the second container is created; `--event TASKRUN_STARTED` dies right after the
-commit of the first such event, before anything that should follow it. Prints `ready PORT` once it serves.
+commit of the first such event, before anything that should follow it. `--guarded` asks for
+tokens as in production. Prints `ready PORT` once it serves.
 """
 
 import argparse
@@ -87,8 +89,11 @@ def main() -> None:
     parser.add_argument("--step", default="")
     parser.add_argument("--event", default="")
     parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--guarded", action="store_true")
     asked = parser.parse_args()
     settings = settings_of(asked.data, asked.engine, asked.port)
+    if asked.guarded:
+        settings = replace(settings, development=replace(settings.development, bypass_auth=False))
     with set_up_logging(settings):
         asyncio.run(serve(settings, probes_of(asked.step, asked.event, asked.count)))
 

@@ -69,7 +69,10 @@ def test_a_token_is_shown_as_injected_where_the_task_asks_for_it() -> None:
     asked = shown(environment(make_run(), make_task(inject_api_token=True)))
     not_asked = shown(environment(make_run(), make_task()))
 
-    assert ("<injected>", "SYSTEM") == asked["GOFER_API_TOKEN"]
+    assert {("<injected>", "SYSTEM")} == {
+        asked[key] for key in ("GOFER_API_TOKEN", "GOFER_CLI_TOKEN", "GOFER_CLI_HOST", "GOFER_CLI_TLS_CA")
+    }
+    assert ("default", "SYSTEM") == asked["GOFER_CLI_NAMESPACE"]
     assert "GOFER_API_TOKEN" not in not_asked
 
 
