@@ -28,6 +28,26 @@ RUN_ELSEWHERE: Final = {
     "grpcurl -insecure localhost:8080 proto.Gofer/GetSystemInfo": "tests/service/test_reflection.py",
     "gofer up examples/hello_go": "tests/integration/cli/test_up_languages.py",
     "gofer up examples/hello_rust": "tests/integration/cli/test_up_languages.py",
+    **dict.fromkeys(
+        (
+            "./dev torture --engine process --signal kill",
+            "./dev torture --engine memory --signal both --seed 600000 --kills 20 --lives 20",
+        ),
+        "tests/integration/recovery/test_torture.py",
+    ),
+    **dict.fromkeys(
+        (
+            "gofer service start --config /etc/gofer/gofer.hcl",
+            "gofer service token bootstrap --host localhost:8080",
+            "gofer service token create client --namespaces team_a,team_b --expiry 720h --metadata owner:anna",
+            "gofer service token create management --expiry 24h",
+            "gofer service token list --all",
+            "gofer service token disable 5d41402abc4b",
+            "gofer service token delete 5d41402abc4b --yes",
+            "gofer service token whoami",
+        ),
+        "tests/integration/cli/test_production.py",
+    ),
 }
 """Commands of the guide that need the network, other tools or another environment, and what runs the like of them."""
 
