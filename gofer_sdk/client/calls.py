@@ -176,7 +176,11 @@ class Calls:
 
 async def _received(stream: Stream[Request, Reply]) -> Reply | None:
     try:
-        return await stream.recv_message()
+        answer = await stream.recv_message()
     except AssertionError as fault:  # how grpclib says that the stream ended in the middle of a message
         # On the way out grpclib puts the status in the place of this error, where the server has sent one.
         raise StreamTerminatedError("the answer ends in the middle of a message") from fault
+    if answer is None:
+        # Left to its own, grpclib takes any end for a good one where the connection is being closed by then.
+        await stream.recv_trailing_metadata()
+    return answer

@@ -202,8 +202,8 @@ class Clients:
     async def _follow_events(self) -> None:
         """Follow the journal from its beginning, over every restart."""
         async with self.client() as client:
-            while True:
-                await self._insist(lambda: self._hear_events(client))
+            await self._insist(lambda: self._hear_events(client))
+        raise AssertionError("a followed stream of events ended, and said that it was whole")
 
     async def _hear_events(self, client: GoferClient) -> None:
         """Follow the journal after what was heard of it."""
