@@ -210,7 +210,8 @@ async def test_a_call_that_is_cancelled_twice_leaves_nothing(tmp_path: Path, too
         running.cancel()
 
     assert running.cancelled()
-    assert not is_alive(pid)
+    while is_alive(pid):  # noqa: ASYNC110 - the kernel ends it, in its own time: the signal is sent, and nobody waits
+        await asyncio.sleep(0.01)
 
 
 async def test_a_gigabyte_is_refused_when_it_is_too_much_not_when_it_is_over(tmp_path: Path, tool: Tool) -> None:
