@@ -51,7 +51,7 @@ from gofer.services.injected_tokens import Callback, InjectedTokens
 from gofer.services.known_tokens import KnownTokens
 from gofer.services.masks import AttemptMasks, NeededBlobs
 from gofer.services.namespaces import Namespaces
-from gofer.services.object_blobs import ObjectBlobs
+from gofer.services.object_blobs import ObjectBlobs, needed_content
 from gofer.services.object_rules import ObjectLimits
 from gofer.services.object_values import ObjectValues
 from gofer.services.objects import Objects
@@ -268,7 +268,7 @@ def _engine_settings(settings: Settings, name: str) -> object:
 async def _run_workers(stack: AsyncExitStack, base: _Base) -> None:
     settings = base.settings
     await base.blobs.sweep(NeededBlobs(database=base.database, instance=base.instance))
-    await base.objects.sweep(base.database)
+    await base.objects.sweep(needed_content(base.database))
     stop_timeout = settings.task_run_stop_timeout
     parts = Launching(
         engine_of=base.engines.get,

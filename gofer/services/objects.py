@@ -88,13 +88,9 @@ class Objects:
 
         owner = await self._database.read(check)
         kept = await self._blobs.put(self._within_limit(command.key, content))
-        try:
-            stored, gone = await self._database.write(lambda unit: self._store(unit, owner, command, kept))
-        except Exception:  # not a cancelled wait: then the record may be stored, and the content stays for it
-            await self._blobs.delete(kept.blob)
-            raise
-        await self._blobs.delete(*gone)
-        return stored
+        return await self._blobs.commit_put(
+            self._database, kept.blob, lambda unit: self._store(unit, owner, command, kept)
+        )
 
     async def find(self, caller: Caller, target: ObjectTarget, key: str) -> FoundObject:
         """Give what is known of an object."""

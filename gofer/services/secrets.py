@@ -139,13 +139,12 @@ async def put_value(
     `write` stores the record and gives the id of the old value, if there is one.
     """
     blob = await blobs.put(value)
-    try:
-        old = await database.write(lambda unit: write(unit, blob))
-    except Exception:  # not a cancelled wait: then the record may be stored, and the value stays for it
-        await blobs.delete(blob)
-        raise
-    if old is not None:
-        await blobs.delete(old)
+
+    def record(unit: Unit) -> tuple[None, tuple[BlobId, ...]]:
+        old = write(unit, blob)
+        return None, () if old is None else (old,)
+
+    await blobs.commit_put(database, blob, record)
 
 
 async def view_of(find: Callable[[], Awaitable[SecretRecord]], blobs: SealedBlobs, *, with_value: bool) -> SecretView:

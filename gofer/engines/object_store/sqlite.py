@@ -1,25 +1,23 @@
 """Keeps objects in a SQLite file of their own, with its own writer, so that none of them holds up anything else."""
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import structlog
 
 from gofer.clock import Clock, SystemClock
 from gofer.config.settings import SqliteObjectStoreSettings
-from gofer.core.errors import EngineUnavailable, GoferError, NotFound, ShuttingDown, Unavailable
+from gofer.core.errors import GoferError, NotFound, ShuttingDown
 from gofer.core.ids import BlobKey, InstanceId
 from gofer.engines.object_store.pieces import in_pieces
 from gofer.engines.object_store.rows import ObjectRows, Part
+from gofer.engines.store_file import ENGINE_NAME, StoreFile
 from gofer.lifecycle import OwnedTasks, owned_tasks
-from gofer.sqlite import Database, open_database
 
 _log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 _MIGRATIONS: Final = "gofer.engines.object_store.migrations"
 _ID_BYTES: Final = 16
@@ -31,24 +29,21 @@ class SqliteObjectStore:
     An object is rows of at most 1 MiB. They are stored one by one, and made visible together by the last.
     """
 
-    name = "sqlite"
+    name = ENGINE_NAME
 
     def __init__(self, settings: SqliteObjectStoreSettings, *, clock: Clock) -> None:
-        self._path = settings.path
-        self._clock = clock
+        self._file = StoreFile(
+            settings.path, what="object store", migrations=_MIGRATIONS, make_unit=ObjectRows, clock=clock
+        )
         self._stack = AsyncExitStack()
-        self._database: Database[ObjectRows] | None = None
         self._tasks: OwnedTasks | None = None
 
     async def __aenter__(self) -> Self:
         """Open the file, made if it is missing. Raises `FailedPrecondition` where it is unsafe or no store."""
         async with AsyncExitStack() as stack:
-            database = await stack.enter_async_context(
-                open_database(self._path, migrations=_MIGRATIONS, make_unit=ObjectRows, clock=self._clock)
-            )
-            left_over = await database.read(lambda rows: rows.hidden())
+            await stack.enter_async_context(self._file)
+            left_over = await self._file.read(lambda rows: rows.hidden())
             self._tasks = await stack.enter_async_context(owned_tasks())
-            self._database = database
             self._stack = stack.pop_all()
         for upload in left_over:
             self._clear_later(upload)
@@ -58,7 +53,6 @@ class SqliteObjectStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file; what was not cleared away yet is left to the next start."""
-        self._database = None
         await self._stack.__aexit__(kind, error, trace)
 
     async def put(self, key: BlobKey, content: AsyncIterable[bytes]) -> int:
@@ -66,7 +60,7 @@ class SqliteObjectStore:
         upload = secrets.token_hex(_ID_BYTES)
         try:
             last, size_bytes = await self._stage(key, upload, content)
-            replaced = await self._write(lambda rows: rows.publish(key, last))
+            replaced = await self._file.write(lambda rows: rows.publish(key, last))
         except BaseException:
             self._clear_later(upload)
             raise
@@ -81,33 +75,33 @@ class SqliteObjectStore:
         async with aclosing(in_pieces(content)) as pieces:
             async for piece in pieces:
                 if last.content:
-                    await self._write(lambda rows, part=last: rows.stage(key, part))  # type: ignore[misc]
+                    await self._file.write(lambda rows, part=last: rows.stage(key, part))  # type: ignore[misc]
                 last = Part(upload=upload, number=last.number + bool(last.content), content=piece)
                 size_bytes += len(piece)
         return last, size_bytes
 
     async def get(self, key: BlobKey) -> AsyncGenerator[bytes, None]:
         """Read row after row. Raises `NotFound`, also in the middle of what is deleted meanwhile."""
-        found = await self._read(lambda rows: rows.find(key))
+        found = await self._file.read(lambda rows: rows.find(key))
         if found is None:
             raise NotFound(f"the object store has no content {key.blob}", blob=key.blob)
         upload, count = found
         for number in range(count):
-            piece = await self._read(lambda rows, number=number: rows.part(upload, number))  # type: ignore[misc]
+            piece = await self._file.read(lambda rows, number=number: rows.part(upload, number))  # type: ignore[misc]
             if piece is None:
                 raise NotFound(f"the content {key.blob} was deleted while it was read", blob=key.blob)
             yield piece
 
     async def delete(self, key: BlobKey) -> None:
         """Hide the rows and remove the first of them; those of a large object go in the background."""
-        more = await self._write(lambda rows: rows.hide(key))
+        more = await self._file.write(lambda rows: rows.hide(key))
         if more is not None:
             self._clear_later(more)
 
     async def list_keys(self, instance: InstanceId) -> AsyncIterator[BlobKey]:
         """Read the keys, some hundreds at a time."""
         after = ""
-        while page := await self._read(lambda rows, after=after: rows.page(instance, after)):  # type: ignore[misc]
+        while page := await self._file.read(lambda rows, after=after: rows.page(instance, after)):  # type: ignore[misc]
             for key in page:
                 yield key
             after = page[-1].blob
@@ -123,35 +117,12 @@ class SqliteObjectStore:
     async def _clear(self, upload: str) -> None:
         # The writer keeps the order of the calls, so that nothing of the upload is stored after this.
         try:
-            while await self._write(lambda rows: rows.clear_some(upload)):
+            while await self._file.write(lambda rows: rows.clear_some(upload)):
                 pass
         except GoferError as error:
             _log.warning("rows of an object are left to the next start", upload=upload, error=error.message)
-
-    async def _write(self, function: Callable[[ObjectRows], T]) -> T:
-        try:
-            return await self._use().write(function)
-        except Unavailable as error:
-            raise _unavailable(error) from error
-
-    async def _read(self, function: Callable[[ObjectRows], T]) -> T:
-        try:
-            return await self._use().read(function)
-        except Unavailable as error:
-            raise _unavailable(error) from error
-
-    def _use(self) -> Database[ObjectRows]:
-        if self._database is None:
-            raise EngineUnavailable("the object store is not open: the server is starting or stopping")
-        return self._database
 
 
 def create(settings: SqliteObjectStoreSettings) -> SqliteObjectStore:
     """Make the engine for the file that the settings name."""
     return SqliteObjectStore(settings, clock=SystemClock())
-
-
-def _unavailable(error: Unavailable) -> EngineUnavailable:
-    if isinstance(error, EngineUnavailable):
-        return error
-    return EngineUnavailable(f"the object store can't be used now: {error.message}", engine=SqliteObjectStore.name)

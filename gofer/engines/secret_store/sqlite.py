@@ -1,18 +1,16 @@
 """Keeps sealed secrets in a SQLite file of their own, apart from the main database."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from gofer.clock import Clock, SystemClock
 from gofer.config.settings import SqliteSecretStoreSettings
-from gofer.core.errors import EngineUnavailable, NotFound, Unavailable
+from gofer.core.errors import NotFound
 from gofer.core.ids import BlobId, BlobKey, InstanceId
-from gofer.sqlite import Connection, Database, open_database
-
-T = TypeVar("T")
+from gofer.engines.store_file import ENGINE_NAME, StoreFile
+from gofer.sqlite import Connection
 
 _MIGRATIONS: Final = "gofer.engines.secret_store.migrations"
 _PAGE: Final = 500
@@ -50,73 +48,46 @@ class _Unit:
 class SqliteSecretStore:
     """A `SecretStoreEngine` on one file, which one server holds at a time."""
 
-    name = "sqlite"
+    name = ENGINE_NAME
 
     def __init__(self, settings: SqliteSecretStoreSettings, *, clock: Clock) -> None:
-        self._path = settings.path
-        self._clock = clock
-        self._stack = AsyncExitStack()
-        self._database: Database[_Unit] | None = None
+        self._file = StoreFile(settings.path, what="secret store", migrations=_MIGRATIONS, make_unit=_Unit, clock=clock)
 
     async def __aenter__(self) -> Self:
         """Open the file, made if it is missing. Raises `FailedPrecondition` where it is unsafe or no store."""
-        self._database = await self._stack.enter_async_context(
-            open_database(self._path, migrations=_MIGRATIONS, make_unit=_Unit, clock=self._clock)
-        )
+        await self._file.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        self._database = None
-        await self._stack.__aexit__(kind, error, trace)
+        await self._file.__aexit__(kind, error, trace)
 
     async def put(self, key: BlobKey, sealed: bytes) -> None:
         """Store the row."""
-        await self._write(lambda unit: unit.put(key, sealed))
+        await self._file.write(lambda unit: unit.put(key, sealed))
 
     async def get(self, key: BlobKey) -> bytes:
         """Read the row."""
-        found = await self._read(lambda unit: unit.find(key))
+        found = await self._file.read(lambda unit: unit.find(key))
         if found is None:
             raise NotFound(f"the secret store has no value {key.blob}", blob=key.blob)
         return found
 
     async def delete(self, key: BlobKey) -> None:
         """Remove the row and overwrite what it held."""
-        await self._write(lambda unit: unit.delete(key))
+        await self._file.write(lambda unit: unit.delete(key))
 
     async def list_keys(self, instance: InstanceId) -> AsyncIterator[BlobKey]:
         """Read the keys, some hundreds at a time."""
         after = ""
-        while page := await self._read(lambda unit, after=after: unit.page(instance, after)):  # type: ignore[misc]
+        while page := await self._file.read(lambda unit, after=after: unit.page(instance, after)):  # type: ignore[misc]
             for key in page:
                 yield key
             after = page[-1].blob
-
-    async def _write(self, function: Callable[[_Unit], None]) -> None:
-        try:
-            await self._use().write(function)
-        except Unavailable as error:
-            raise _unavailable(error) from error
-
-    async def _read(self, function: Callable[[_Unit], T]) -> T:
-        try:
-            return await self._use().read(function)
-        except Unavailable as error:
-            raise _unavailable(error) from error
-
-    def _use(self) -> Database[_Unit]:
-        if self._database is None:
-            raise EngineUnavailable("the secret store is not open: the server is starting or stopping")
-        return self._database
 
 
 def create(settings: SqliteSecretStoreSettings) -> SqliteSecretStore:
     """Make the engine for the file that the settings name."""
     return SqliteSecretStore(settings, clock=SystemClock())
-
-
-def _unavailable(error: Unavailable) -> EngineUnavailable:
-    return EngineUnavailable(f"the secret store can't be used now: {error.message}", engine=SqliteSecretStore.name)
