@@ -21,6 +21,9 @@ def pytest(session: nox.Session, folder: str, *arguments: str) -> None:
     if not (ROOT / folder).is_dir():
         session.warn(f"nothing yet: there is no {folder}")
         return
+    if os.environ.get("CI"):
+        # A limit finds what hangs. What only takes longer, on a machine that others use too, is no fault.
+        session.env.setdefault("PYTEST_TIMEOUT", "90")
     session.run("python", "-m", "pytest", folder, *arguments, *session.posargs)
 
 

@@ -59,6 +59,15 @@ async def _task_watch() -> AsyncIterator[None]:
     assert sorted(task.get_name() for task in left) == [], f"tasks left running: {left}"
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 at which nothing listens, and that is nobody else's meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        yield port
+
+
 def pytest_collection_finish() -> None:
     # What modules hold for ever needs no look at in the collection after each test: 40 ms become 1.
     gc.collect()

@@ -9,7 +9,7 @@ from pathlib import Path
 from gofer_sdk.client import GoferClient
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 class ServerProcess:

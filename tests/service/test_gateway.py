@@ -258,7 +258,7 @@ async def test_a_deadline_ends_the_call_and_its_handler(tmp_path: Path) -> None:
     stream = BytesIO()
 
     async def read(stub: GoferStub) -> None:
-        async for _ in stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=0.2):
+        async for _ in stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=0.5):
             pass
 
     with set_up_logging(Settings(), stream=stream):

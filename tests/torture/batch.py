@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import socket
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Final
 from gofer.engines.process.folder import remove_tree
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
+from tests.fakes.ports import free_port
 from tests.torture.clients import Clients
 from tests.torture.ends import Ended, faults_of_ends
 from tests.torture.ledger import AskedCancel, AskedRun, Ledger, now_ms
@@ -40,7 +40,6 @@ IMPORT_SECONDS: Final = 0.7
 CALM_SHARE: Final = 0.8
 FRESH_SHARE: Final = 25
 """Every so many-th life is a new interpreter."""
-_FIRST_PORT, _LAST_PORT = 20_000, 32_000  # below those that the system gives to connections going out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ class Batch:
         self._case = case
         self._folder = folder
         self._zygote = zygote
-        self._port = _free_port(case.seed)
+        self._port = free_port()
         self._ledger = Ledger()
         self._outcome = Outcome(case=case)
         self._deaths: list[int] = []
@@ -313,19 +312,6 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> Sequence[Exception]:
     for each in group.exceptions:
         found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
     return found
-
-
-def _free_port(seed: int) -> int:
-    """Choose a port that stays the batch's own while its servers come and go."""
-    chance = random.Random(f"{seed} port {time.monotonic_ns()}")
-    while True:
-        port = chance.randint(_FIRST_PORT, _LAST_PORT)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 async def run_case(case: Case, zygote: Zygote) -> Outcome:

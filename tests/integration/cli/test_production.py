@@ -101,7 +101,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
             yield Production(address=found, environment=environment | cli)
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=40)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.processes import wait_until_gone
 from tests.integration.cli.conftest import Gofer
 
 pytestmark = pytest.mark.timeout(60)
@@ -19,14 +20,6 @@ child = subprocess.Popen(["sleep", "600"])
 print(os.getpid(), child.pid, file=sys.stderr, flush=True)
 time.sleep(600)
 """
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process is there, and no mere zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def written(folder: Path, text: str) -> str:
@@ -71,13 +64,15 @@ def test_a_gigabyte_is_refused(gofer: Gofer, tmp_path: Path) -> None:
 
 
 def test_a_program_that_hangs_is_ended_after_its_time(gofer: Gofer, tmp_path: Path) -> None:
-    done = gofer("up", "--timeout", "3s", written(tmp_path, HANGING))
+    path = written(tmp_path, HANGING)
+    # A machine that is too busy to start it within the first time gets more.
+    tries = (gofer("up", "--timeout", limit, path) for limit in ("2s", "6s", "20s"))
+    done = next(each for each in tries if each.err[:1].isdigit())
 
     assert done.status == 1
     assert "the program was not done in time, and was ended" in done.err
     assert "--timeout 30m" in done.err
-    first = done.err.split("\n", 1)[0]
-    assert [is_alive(int(pid)) for pid in first.split()] == [False, False]
+    wait_until_gone(*map(int, done.err.split("\n", 1)[0].split()))
 
 
 @pytest.mark.parametrize(("given", "expected"), [("soon", "is not a duration"), ("-1s", "less than nothing")])
@@ -118,4 +113,4 @@ def test_a_signal_ends_the_program_with_all_its_children(
         assert process.wait() == status
 
     assert len(pids) == 2
-    assert [is_alive(pid) for pid in pids] == [False, False]
+    wait_until_gone(*pids)

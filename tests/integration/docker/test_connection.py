@@ -23,7 +23,7 @@ SLOW_ERR = b"".join(b"error %d\n" % number for number in range(30))
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 # what the proxy sees has no event
             await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from gofer.engines.scheduler.docker_client import DockerClient, Endpoint
 from gofer.engines.scheduler.docker_convert import int_of, object_of
 from tests.fakes.own_docker import OwnDocker, can_start_docker
 from tests.integration.docker.attempts import QUICK, Attempts, docker_engine, supervise
+from tests.integration.faults.containers import docker
 
 pytestmark = [
     pytest.mark.docker,
@@ -31,7 +32,7 @@ async def process_of(handle: ContainerHandle, url: str) -> Path:
 
 
 async def ended(process: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while process.exists():  # noqa: ASYNC110 # nobody else tells
             await asyncio.sleep(0.05)
 
@@ -49,7 +50,10 @@ async def read_until_it_breaks(
 
 
 async def test_a_container_goes_on_while_its_daemon_is_killed_and_comes_back(attempts: Attempts) -> None:
-    long = attempts.shell("i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; printf end; exit 3")
+    long = attempts.shell(
+        "i=0; while [ $i -lt 20 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; "
+        "until [ -e /go ]; do sleep 0.05; done; printf end; exit 3"
+    )
     ends_meanwhile = attempts.shell("echo before; sleep 2; exit 4")
     async with OwnDocker.running() as daemon, docker_engine(attempts, replace(QUICK, host=daemon.url)) as engine:
         handle = await engine.create(long)
@@ -66,13 +70,14 @@ async def test_a_container_goes_on_while_its_daemon_is_killed_and_comes_back(att
         await daemon.start()
         found = await engine.find(long.attempt)
         assert found is not None
+        await docker("exec", found.handle, "touch", "/go", host=daemon.url)
         async with engine.logs(found.handle, since=LogCursor(stdout_bytes=len(read))) as chunks:
             rest = b"".join([chunk.data async for chunk in chunks])
         result = await engine.wait(handle)
         meanwhile = await supervise(engine, ends_meanwhile)
 
     assert (found.handle, found.status.state) == (handle, ContainerState.RUNNING)
-    assert read + rest == b"".join(b"line %d\n" % number for number in range(60)) + b"end"
+    assert read + rest == b"".join(b"line %d\n" % number for number in range(20)) + b"end"
     assert result.exit_code == 3
     # (What it would have written without a daemon, Docker would have lost.)
     assert (meanwhile.exit_code, meanwhile.out) == (4, b"before\n")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,14 +18,15 @@ from typing import Final, Self
 
 from gofer import cli
 from gofer_sdk.client import GoferClient
+from tests.fakes.ports import free_port
 from tests.integration.docs.page import ROOT, Command, Fragment, SavedFile, ServerEnds, Step
 from tests.integration.docs.shown import is_as_shown
 from tests.integration.docs.warm import Done, run_warm, simple_words
 
-START_SECONDS: Final = 20
-STOP_SECONDS: Final = 15
-COMMAND_SECONDS: Final = 20
-MOMENT_SECONDS: Final = 8
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 40
+COMMAND_SECONDS: Final = 60
+MOMENT_SECONDS: Final = 20
 """What a page says of things that happen by themselves is true within such a moment."""
 
 _USUAL_ADDRESSES: Final = ("localhost:8080", "localhost:9090")
@@ -88,8 +88,8 @@ class Reader:
         self._folder.mkdir()
         (self._folder / "examples").symlink_to(ROOT / "examples")
         (folder / "home").mkdir()
-        self._address = f"localhost:{_free_port()}"
-        self._addresses = {_USUAL_ADDRESSES[0]: self._address, _USUAL_ADDRESSES[1]: f"localhost:{_free_port()}"}
+        self._address = f"localhost:{free_port()}"
+        self._addresses = {_USUAL_ADDRESSES[0]: self._address, _USUAL_ADDRESSES[1]: f"localhost:{free_port()}"}
         self._environment = _environment(folder / "home", self._address)
         self._terminal: Terminal | None = None
 
@@ -217,10 +217,3 @@ def _environment(home: Path, address: str) -> dict[str, str]:
         "GOFER_SCHEDULER__ENGINE": "process",
         "GOFER_CLI_HOST": address,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

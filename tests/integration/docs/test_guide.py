@@ -15,7 +15,7 @@ FOLLOWED: Final = [
     ROOT / "README.md",
     *sorted(path for folder in ("guide", "howto", "concepts") for path in (PAGES / folder).glob("*.md")),
 ]
-SECONDS: Final = 90
+SECONDS: Final = 300
 READERS: Final = 3
 
 RUN_ELSEWHERE: Final = {

@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Final
 
-_SECONDS: Final = 20
+_SECONDS: Final = 60
 _SHELL: Final = frozenset("|&;<>()$`\\\"'*?#~=%{}[]!")
 _LOADED: Final = ("gofer.cli", "gofer.cli.follow", "gofer.cli.view", "gofer_sdk.client", "gofer_sdk.pipeline.message")
 

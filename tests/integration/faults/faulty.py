@@ -16,8 +16,8 @@ from gofer_sdk.client import GoferClient
 from gofer_sdk.client.patience import Patience
 from tests.integration.servers import ROOT, ServerProcess
 
-START_SECONDS = 30
-SOON_SECONDS = 30
+START_SECONDS = 60
+SOON_SECONDS = 60
 SLACK = 4
 
 

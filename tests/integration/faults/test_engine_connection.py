@@ -69,12 +69,16 @@ async def assert_right_end(client: GoferClient, containers: Containers, run: int
     ended = await client.task_runs.get("faults", run, name)
     assert ended.exit_code == 9
     assert await log_of(client, run, name) == WHOLE
-    assert containers.starts()[f"{run}/{name}"] == 1
 
     async def is_removed() -> bool:
         return await containers.ids() == []
 
+    async def is_counted() -> bool:
+        return f"{run}/{name}" in containers.starts()
+
     await until(is_removed)
+    await until(is_counted)
+    assert containers.starts()[f"{run}/{name}"] == 1
 
 
 async def test_while_the_engine_is_away_what_runs_runs_and_the_server_says_so(

@@ -31,7 +31,7 @@ def in_two_halves(gate: Path) -> proto.UserPipelineTaskConfig:
 async def until_half(client: GoferClient, run: int) -> None:
     """Wait until the first half is in the log."""
     await until_running(client, run, "work")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await log_of(client, run, "work", follow=False)) < len(WHOLE) // 2 - HALF:
             pass
 

@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 from urllib.parse import quote
 
 import pytest
@@ -40,11 +40,11 @@ def test_a_text_that_repeats_a_huge_request_is_cut_at_once() -> None:
     """Ten megabytes of faults once held the event loop for minutes: each was looked for in all of the others."""
     faults = tuple(f"variable 'k={number}' is refused" for number in range(300_000))
     error = InvalidInput("; ".join(faults), faults=faults)
-    began = perf_counter()
+    began = process_time()
 
     messages = [grpc_error(error).message, grpc_error(NotFound("x" * 50_000_000)).message]
 
-    assert perf_counter() - began < 0.1
+    assert process_time() - began < 0.5
     assert all((message or "").endswith("(there is more)") for message in messages)
 
 

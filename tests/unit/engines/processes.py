@@ -1,6 +1,5 @@
 """What the tests of the process engine share."""
 
-import asyncio
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,15 +67,3 @@ async def first_line(engine: ProcessEngine, handle: ContainerHandle) -> bytes:
             if b"\n" in read:
                 break
     return read.partition(b"\n")[0]
-
-
-async def gone(pid: int) -> None:
-    """Wait until the process is no more than a number: it may take the kernel a moment."""
-    while True:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if fields[0] in "ZX":
-            return
-        await asyncio.sleep(0.002)

@@ -108,9 +108,9 @@ async def test_what_is_no_host_is_refused_with_an_example(url: str) -> None:
         await DockerClient.connect(Endpoint(url=url))
 
 
-async def test_a_host_over_tcp_is_possible(unused_tcp_port: int) -> None:
-    with pytest.raises(EngineUnavailable, match=f"no Docker answers at tcp://127.0.0.1:{unused_tcp_port}"):
-        await DockerClient.connect(Endpoint(url=f"tcp://127.0.0.1:{unused_tcp_port}"))
+async def test_a_host_over_tcp_is_possible(closed_port: int) -> None:
+    with pytest.raises(EngineUnavailable, match=f"no Docker answers at tcp://127.0.0.1:{closed_port}"):
+        await DockerClient.connect(Endpoint(url=f"tcp://127.0.0.1:{closed_port}"))
 
 
 async def test_certificates_that_are_missing_are_told(tmp_path: Path) -> None:

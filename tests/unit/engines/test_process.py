@@ -16,13 +16,13 @@ from gofer.engines.process.group import parse_shim, read_boot_id
 from gofer.engines.protocols import ContainerState
 from gofer.engines.registry import EngineRegistry
 from gofer.engines.scheduler.process import ProcessEngine, create
+from tests.fakes.processes import gone
 from tests.unit.engines.processes import (
     HERE,
     PATH,
     attempt,
     engine_in,
     first_line,
-    gone,
     output,
     run,
     shell,

@@ -212,7 +212,8 @@ async def test_a_reader_can_be_cancelled_at_any_moment(store: LogStore, turns: i
     await history(store)
 
     assert reading.cancelled()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    while len(list(Path("/proc/self/fd").iterdir())) > before:  # noqa: ASYNC110 - a thread may be about to close its own
+        await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ async def play(seed: int) -> None:
             for _ in range(chance.randint(5, 40)):
                 await played.move()
                 assert running(world) <= MAX_TASKS
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await played.end()
             await check(played)
 

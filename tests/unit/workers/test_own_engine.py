@@ -116,7 +116,7 @@ async def test_who_else_opens_it_ends_the_wait(world: World) -> None:
     await world.clock.sleepers(1)
     world.fault = None
     await world.engines.get("own")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while world.troubles.notes():  # noqa: ASYNC110 - the worker's next turns
             await asyncio.sleep(0)
 

@@ -182,9 +182,9 @@ async def test_a_call_without_an_answer_in_time_fails_naming_call_and_host(serve
             await client.system.info()
 
 
-async def test_where_nothing_listens_the_error_names_the_host(unused_tcp_port: int) -> None:
-    async with GoferClient(f"127.0.0.1:{unused_tcp_port}", patience=HASTE) as client:
-        with pytest.raises(errors.Unavailable, match=f"nothing listens at 127.0.0.1:{unused_tcp_port}"):
+async def test_where_nothing_listens_the_error_names_the_host(closed_port: int) -> None:
+    async with GoferClient(f"127.0.0.1:{closed_port}", patience=HASTE) as client:
+        with pytest.raises(errors.Unavailable, match=f"nothing listens at 127.0.0.1:{closed_port}"):
             await client.system.info()
 
 

@@ -190,11 +190,11 @@ async def test_a_stream_that_is_left_early_ends_at_the_server_too(server: FakeSe
     await left.wait()
 
 
-async def test_a_server_that_is_not_there_is_not_waited_for_long(unused_tcp_port: int) -> None:
+async def test_a_server_that_is_not_there_is_not_waited_for_long(closed_port: int) -> None:
     told: list[errors.CallFailed] = []
 
     async with GoferClient(
-        f"127.0.0.1:{unused_tcp_port}", patience=HASTE, on_retry=lambda fault, _: told.append(fault)
+        f"127.0.0.1:{closed_port}", patience=HASTE, on_retry=lambda fault, _: told.append(fault)
     ) as client:
         with pytest.raises(errors.Unavailable, match="nothing listens"):
             await anext(client.events.list(follow=True))
