@@ -153,8 +153,9 @@ async def test_a_line_without_end_is_cut(tmp_path: Path, tool: Tool) -> None:
 
 async def ended_late(source: ProgramSource, *, said: int) -> tuple[ProgramFailed, list[str]]:
     """Run a program that hangs after so many lines; a machine that is too busy to start it in time gets more time."""
+    lines: list[str] = []
     for seconds in (0.5, 3, 10):
-        lines: list[str] = []
+        lines.clear()
         with pytest.raises(ProgramFailed) as failed:
             await run_program(source, on_line=lines.append, limit=timedelta(seconds=seconds))
         if len(lines) == said:
