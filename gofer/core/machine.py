@@ -316,6 +316,7 @@ class _Draft:
                 state=state,
                 reason=reason,
                 exit_code=signal.exit_code,
+                silent=signal.silent,
                 started_at=started,
                 # Two clocks may disagree; an end before its start helps nobody.
                 ended_at=ended if started is None else max(ended, started),
@@ -370,6 +371,8 @@ class _Draft:
             self._end(replace(task_run, state=TaskState.SKIPPED, reason=unmet, ended_at=self._at), ParentsEnded)
             return True
         attempt = task_run.attempt + 1
+        if not self._now.run.engine:
+            self._now.run = replace(self._now.run, engine=self._plan.engine)
         self._move(replace(task_run, state=TaskState.STARTING, attempt=attempt, engine=self._plan.engine), ParentsEnded)
         self._effects.append(LaunchTask(task=task, attempt=attempt))
         return False

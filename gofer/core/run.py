@@ -159,7 +159,8 @@ class Run:
 class TaskRun:
     """One execution of a task in a run. `attempt` is 0 until it is launched; `exit_code` None where there is none.
 
-    `reason` of a task run that is STOPPING says why it is being stopped.
+    `reason` of a task run that is STOPPING says why it is being stopped. `silent` is one that ended without having
+    written a byte: its log is empty though there is no file of it.
     """
 
     namespace: NamespaceId
@@ -177,6 +178,7 @@ class TaskRun:
     stop_request: StopRequest | None = None
     logs_expired: bool = False
     logs_removed: bool = False
+    silent: bool = False
 
     @property
     def key(self) -> TaskRunKey:

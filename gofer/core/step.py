@@ -42,12 +42,14 @@ class TaskExited:
     """The task's container has ended; all of its output is on disk. Times are the engine's where it knows them.
 
     It may come without a `TaskStarted` before it: the start was adopted after a restart, or its reply was lost.
+    `silent` says that it wrote nothing, and that there is no log file.
     """
 
     task: TaskId
     exit_code: int
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

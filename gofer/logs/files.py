@@ -88,17 +88,9 @@ class NewLog:
         self._opened.append(parts, place)
 
     def finish(self, place: Place) -> None:
-        """Have the bytes on the disk, also if the power fails, and shorten the index. Raises `OSError`.
-
-        Where there are none, an empty file says so: one that is missing was deleted.
-        """
+        """Have the bytes on the disk, also if the power fails, and shorten the index. Raises `OSError`."""
         if self._opened is not None:
             self._opened.finish(place)
-        else:
-            self._opened = self._files.open_for_writing()
-            self._opened.empty()
-            self.close()
-            self._opened = None
 
     def close(self) -> None:
         """Close the files. Raises `OSError`."""

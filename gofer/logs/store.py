@@ -41,7 +41,7 @@ class LogStore:
     async def writer(self, key: TaskRunKey, *, is_new: bool = False) -> AsyncIterator[LogWriter]:
         """Write a log for the length of the block, going on where its last whole record ends.
 
-        One that `is_new`, since nothing can have been written to it, is made by its first bytes, or by the end.
+        One that `is_new`, since nothing can have been written to it, is made by its first bytes; there may be none.
 
         At the end of the block all that was appended is on the disk, or `OSError` is raised. A block that is left by an
         error or a cancellation writes what waits if the disk takes it soon; what does not get there is asked for again

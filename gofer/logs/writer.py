@@ -82,7 +82,7 @@ class LogWriter:
         try:
             await self.flush()
             place = self._written
-            if place != self._files.place or not self._files.is_open:
+            if place != self._files.place:
                 self._run(lambda: self._files.finish(place))
             await self.flush()
         finally:

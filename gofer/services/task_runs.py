@@ -133,7 +133,8 @@ class TaskRuns:
                 follower.end()
             elif not query.follow:
                 follower.leave_off()
-            if found.exit_code is not None:  # it was followed to its end; of one that was lost there may be no log
+            # Of one that was lost before its end, and of one that wrote nothing, there may be no file.
+            if found.exit_code is not None and not found.silent:
                 await follower.check_exists()
             begin = query.offset_bytes
             if query.tail_lines:

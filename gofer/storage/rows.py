@@ -228,6 +228,7 @@ def run_state_to_row(run: Run) -> dict[str, Value]:
         "admitted_at": maybe_to_ms(run.admitted_at),
         "ended_at": maybe_to_ms(run.ended_at),
         "objects_expired": int(run.objects_expired),
+        "engine": run.engine,
         "revision": run.revision,
         **_reason_to_row(run.reason),
         **stop_request_to_row(run.stop_request),
@@ -266,6 +267,7 @@ def task_run_of(row: Row) -> TaskRun:
         stop_request=_stop_request_of(row),
         logs_expired=bool(row["logs_expired"]),
         logs_removed=bool(row["logs_removed"]),
+        silent=bool(row["silent"]),
     )
 
 
@@ -285,6 +287,7 @@ def task_run_to_row(task_run: TaskRun) -> dict[str, Value]:
         "ended_at": maybe_to_ms(task_run.ended_at),
         "logs_expired": int(task_run.logs_expired),
         "logs_removed": int(task_run.logs_removed),
+        "silent": int(task_run.silent),
         **_reason_to_row(task_run.reason),
         **stop_request_to_row(task_run.stop_request),
     }

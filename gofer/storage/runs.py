@@ -13,14 +13,6 @@ from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import run_key_of, run_of, run_state_to_row, run_to_row, stop_request_to_row
 from gofer.storage.task_runs import TaskRunRepository
 
-# What a run's first attempt was given to; empty while there is none.
-_COLUMNS: Final = """
-    *, coalesce((
-        SELECT engine FROM task_runs
-        WHERE task_runs.namespace = runs.namespace AND task_runs.pipeline = runs.pipeline AND task_runs.run = runs.id
-        AND engine <> '' LIMIT 1
-    ), '') AS engine
-"""
 _NEXT_ID: Final = """
     INSERT INTO run_counters (namespace, pipeline, last_run) VALUES (?, ?, 1)
     ON CONFLICT (namespace, pipeline) DO UPDATE SET last_run = last_run + 1 RETURNING last_run
@@ -29,23 +21,23 @@ _INSERT: Final = """
     INSERT INTO runs
     (namespace, pipeline, id, version, state, reason_code, reason_description,
      initiator_type, initiator_name, initiator_reason, variables, request_id,
-     created_at, admitted_at, ended_at, stop_at, stop_force, objects_expired, revision)
+     created_at, admitted_at, ended_at, stop_at, stop_force, objects_expired, engine, revision)
     VALUES
     (:namespace, :pipeline, :id, :version, :state, :reason_code, :reason_description,
      :initiator_type, :initiator_name, :initiator_reason, :variables, :request_id,
-     :created_at, :admitted_at, :ended_at, :stop_at, :stop_force, :objects_expired, :revision)
+     :created_at, :admitted_at, :ended_at, :stop_at, :stop_force, :objects_expired, :engine, :revision)
 """
-_FIND: Final = f"SELECT {_COLUMNS} FROM runs WHERE namespace = ? AND pipeline = ? AND id = ?"  # noqa: S608 (built from constants)
-_LIST: Final = f"""
-    SELECT {_COLUMNS} FROM runs
+_FIND: Final = "SELECT * FROM runs WHERE namespace = ? AND pipeline = ? AND id = ?"
+_LIST: Final = """
+    SELECT * FROM runs
     WHERE namespace = :namespace AND pipeline = :pipeline AND (:before IS NULL OR id < :before)
     ORDER BY id DESC LIMIT :limit OFFSET :offset
-"""  # noqa: S608 (built from constants)
-_FIND_BY_REQUEST: Final = f"""
-    SELECT {_COLUMNS} FROM runs
+"""
+_FIND_BY_REQUEST: Final = """
+    SELECT * FROM runs
     WHERE namespace = ? AND pipeline = ? AND request_id = ? AND request_id <> '' AND created_at >= ?
     ORDER BY id DESC LIMIT 1
-"""  # noqa: S608 (built from constants)
+"""
 _QUEUED: Final = """
     SELECT namespace, pipeline, id, coalesce(parallelism, 0) AS parallelism
     FROM runs INDEXED BY runs_queued LEFT JOIN pipeline_configs USING (namespace, pipeline, version)
@@ -57,17 +49,18 @@ _PARALLELISM: Final = """
     WHERE namespace = ? AND pipeline = ? AND id = ?
 """
 _LIVE: Final = "SELECT namespace, pipeline, id FROM runs INDEXED BY runs_live WHERE state = 'RUNNING' ORDER BY place"
-_UNFINISHED: Final = f"""
-    SELECT {_COLUMNS} FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
+_UNFINISHED: Final = """
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
     UNION ALL
-    SELECT {_COLUMNS} FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING'
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING'
     ORDER BY id
-"""  # noqa: S608 (built from constants)
+"""
 # A stop request is never taken back: whoever stores a run may not have seen one that came in meanwhile.
 _UPDATE: Final = """
     UPDATE runs SET
         state = :state, reason_code = :reason_code, reason_description = :reason_description,
         admitted_at = :admitted_at, ended_at = :ended_at, objects_expired = :objects_expired,
+        engine = :engine,
         stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force),
         revision = :revision + 1
     WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id AND revision = :revision
@@ -126,9 +119,7 @@ class RunRepository(TaskRunRepository):
                 "offset": page.skip,
             },
         )
-        rows, more = within_bytes(
-            found, "variables", "initiator_name", "initiator_reason", "reason_description", "request_id"
-        )
+        rows, more = within_bytes(found, *_LONG_TEXTS)
         return cut([run_of(row) for row in rows], page, lambda last: (last.id,), more=more)
 
     def find_by_request(self, key: PipelineKey, request_id: str, since: datetime) -> Run | None:

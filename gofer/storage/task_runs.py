@@ -15,16 +15,17 @@ from gofer.storage.rows import stop_request_to_row, task_run_of, task_run_to_row
 _UPSERT: Final = """
     INSERT INTO task_runs
     (namespace, pipeline, run, id, state, reason_code, reason_description, attempt, engine, exit_code,
-     created_at, started_at, ended_at, stop_at, stop_force, logs_expired, logs_removed)
+     created_at, started_at, ended_at, stop_at, stop_force, logs_expired, logs_removed, silent)
     VALUES
     (:namespace, :pipeline, :run, :id, :state, :reason_code, :reason_description, :attempt, :engine, :exit_code,
-     :created_at, :started_at, :ended_at, :stop_at, :stop_force, :logs_expired, :logs_removed)
+     :created_at, :started_at, :ended_at, :stop_at, :stop_force, :logs_expired, :logs_removed, :silent)
     ON CONFLICT (namespace, pipeline, run, id) DO UPDATE SET
         state = excluded.state, reason_code = excluded.reason_code, reason_description = excluded.reason_description,
         attempt = excluded.attempt, engine = excluded.engine, exit_code = excluded.exit_code,
         started_at = excluded.started_at, ended_at = excluded.ended_at,
         stop_at = coalesce(stop_at, excluded.stop_at), stop_force = max(stop_force, excluded.stop_force),
-        logs_expired = excluded.logs_expired, logs_removed = excluded.logs_removed
+        logs_expired = excluded.logs_expired, logs_removed = excluded.logs_removed,
+        silent = excluded.silent
 """
 _FIND: Final = "SELECT * FROM task_runs WHERE namespace = ? AND pipeline = ? AND run = ? AND id = ?"
 _ALL: Final = "SELECT * FROM task_runs WHERE namespace = ? AND pipeline = ? AND run = ?"

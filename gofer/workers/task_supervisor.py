@@ -239,7 +239,7 @@ class TaskSupervisor:
                 await log.finish()
             result = await engine.wait(handle)
         self._parts.observe(LaunchStep.EXITED, self.key)
-        return _Ending(self._exited(result), handle)
+        return _Ending(self._exited(result, silent=writer.size_bytes == 0), handle)
 
     async def _start(self, engine: SchedulerEngine, handle: ContainerHandle) -> None:
         if self._stopping:
@@ -261,12 +261,13 @@ class TaskSupervisor:
         self._start_committed = True
         self._post(TaskStarted(task=self._task.id, at_engine=found.status.started_at))
 
-    def _exited(self, result: ExitResult) -> TaskExited:
+    def _exited(self, result: ExitResult, *, silent: bool) -> TaskExited:
         return TaskExited(
             task=self._task.id,
             exit_code=result.exit_code,
             started_at=result.started_at,
             ended_at=result.ended_at,
+            silent=silent,
         )
 
     async def _stop_container(self, *, force: bool) -> None:

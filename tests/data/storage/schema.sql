@@ -132,7 +132,7 @@ CREATE TABLE runs (
     stop_at            INTEGER,
     stop_force         INTEGER NOT NULL,
     objects_expired    INTEGER NOT NULL,
-    revision           INTEGER NOT NULL,
+    revision           INTEGER NOT NULL, engine TEXT NOT NULL DEFAULT '',
     UNIQUE (namespace, pipeline, id),
     FOREIGN KEY (namespace, pipeline, version) REFERENCES pipeline_configs (namespace, pipeline, version)
 ) STRICT;
@@ -156,7 +156,7 @@ CREATE TABLE task_runs (
     stop_at            INTEGER,
     stop_force         INTEGER NOT NULL,
     logs_expired       INTEGER NOT NULL,
-    logs_removed       INTEGER NOT NULL,
+    logs_removed       INTEGER NOT NULL, silent INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (namespace, pipeline, run, id),
     FOREIGN KEY (namespace, pipeline, run) REFERENCES runs (namespace, pipeline, id)
 ) STRICT, WITHOUT ROWID;

@@ -3,10 +3,21 @@ from datetime import timedelta
 import pytest
 
 from gofer.core.errors import IllegalTransition, NotFound
+from gofer.core.ids import TaskId
 from gofer.core.machine import cancel_queued, decide
 from gofer.core.pipeline import RegistryAuth, Requirement
 from gofer.core.run import ReasonCode, RunState, StopRequest, TaskState
-from gofer.core.step import Admitted, ArmDeadline, EnsureImages, RequiredImage, RunChanged, Signal, Step, TaskRunChanged
+from gofer.core.step import (
+    Admitted,
+    ArmDeadline,
+    EnsureImages,
+    RequiredImage,
+    RunChanged,
+    Signal,
+    Step,
+    TaskExited,
+    TaskRunChanged,
+)
 from tests.factories import NOW, make_plan, make_progress, make_run, make_task, make_task_run
 from tests.unit.core.driver import ADMITTED, Driver, exited, launch, lost, refused, started
 
@@ -35,6 +46,24 @@ def test_a_launched_task_has_its_attempt_and_its_engine_and_a_waiting_one_has_no
 
     assert (1, "memory") == (run.task("one").attempt, run.task("one").engine)
     assert (0, "") == (run.task("two").attempt, run.task("two").engine)
+
+
+def test_a_run_has_the_engine_that_its_first_attempt_was_given_to() -> None:
+    run = Driver({"one": []})
+    assert "" == run.run.engine
+
+    run(ADMITTED)
+
+    assert "memory" == run.run.engine
+
+
+def test_a_task_that_wrote_nothing_is_known_for_it() -> None:
+    run = Driver({"one": [], "two": []})
+
+    run(ADMITTED, started("one"), started("two"))
+    run(TaskExited(task=TaskId("one"), exit_code=0, silent=True), exited("two"))
+
+    assert (True, False) == (run.task("one").silent, run.task("two").silent)
 
 
 def test_admission_names_each_image_once_with_what_opens_its_registry() -> None:

@@ -81,6 +81,7 @@ async def test_everything_in_an_older_file_is_still_read(version: int, tmp_path:
         run = unit.runs.get_run(run_key(4, pipeline="build", namespace="team"))
         assert (run.state, run.reason and run.reason.code) == (RunState.FAILED, ReasonCode.ABNORMAL_EXIT)
         assert run.variables == {"A": "1"}
+        assert run.engine == "process"
         task_runs = unit.runs.all_task_runs(run.key)
         assert task_runs[TaskId("fetch")].exit_code == 3
         assert task_runs[TaskId("clean")].state is TaskState.CANCELLED

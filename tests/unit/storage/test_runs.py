@@ -47,6 +47,7 @@ def test_a_run_comes_back_as_it_was_stored(filled: Unit) -> None:
         ended_at=LATER,
         stop_request=KILL,
         objects_expired=True,
+        engine="docker",
         revision=7,
     )
 
@@ -134,6 +135,7 @@ def test_an_update_stores_what_changes_and_raises_the_revision(filled: Unit) -> 
         admitted_at=NOW,
         ended_at=LATER,
         objects_expired=True,
+        engine="docker",
     )
 
     stored = filled.runs.update_run(ended)

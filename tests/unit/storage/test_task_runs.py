@@ -34,6 +34,7 @@ def test_a_task_run_comes_back_as_it_was_stored(started: Unit) -> None:
         stop_request=STOP,
         logs_expired=True,
         logs_removed=True,
+        silent=True,
     )
 
     started.runs.upsert_task_runs([task_run])
@@ -46,7 +47,7 @@ def test_a_task_run_comes_back_as_it_was_stored(started: Unit) -> None:
 def test_storing_again_changes_what_is_there_and_adds_what_is_not(started: Unit) -> None:
     first = make_task_run("one")
     started.runs.upsert_task_runs([first])
-    changed = replace(first, state=TaskState.RUNNING, attempt=1, engine="memory", started_at=LATER)
+    changed = replace(first, state=TaskState.RUNNING, attempt=1, engine="memory", started_at=LATER, silent=True)
 
     started.runs.upsert_task_runs([changed, make_task_run("two")])
 

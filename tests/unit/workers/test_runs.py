@@ -268,6 +268,7 @@ async def test_a_task_that_wrote_nothing_has_an_empty_log(world: World) -> None:
     await world.until_over(key)
 
     assert await world.log(key, "quiet") == b""
+    assert (await world.tasks(key))[TaskId("quiet")].silent
 
 
 async def test_what_the_engine_does_not_know_any_more_is_orphaned(world: World) -> None:
