@@ -68,7 +68,7 @@ def _api(base: Base) -> Composite:
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
-        SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes)),
+        SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes), clock=base.clock),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )

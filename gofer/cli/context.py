@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from gofer.cli.output import Output
-from gofer.config.client_settings import ClientFlags, ClientSettings, config_path_to_write, load_client_settings
+from gofer.config.client_settings import (
+    ClientFlags,
+    ClientSettings,
+    Origin,
+    config_path_to_write,
+    explain_client_settings,
+    load_client_settings,
+)
 from gofer.core.errors import InvalidInput
 
 _WORTH_TELLING: Final = timedelta(milliseconds=500)
 
 if TYPE_CHECKING:
-    from gofer_sdk.client import GoferClient
+    from gofer_sdk.client import GoferClient, Patience
     from gofer_sdk.errors import CallFailed
 
 
@@ -43,12 +50,16 @@ class CliContext:
             return Output(no_color=bool(self.flags.no_color))
         return Output(format=settings.format, no_color=settings.no_color, detail=settings.detail)
 
+    def origins(self) -> tuple[Origin, ...]:
+        """Say of each setting where it comes from. Raises InvalidInput."""
+        return explain_client_settings(self.flags, environment=self.environment, home=self.home)
+
     @property
     def config_path_to_write(self) -> Path:
         """The file that a changed setting belongs in."""
         return config_path_to_write(self.flags, environment=self.environment, home=self.home)
 
-    def client(self) -> "GoferClient":
+    def client(self, *, patience: "Patience | None" = None) -> "GoferClient":
         """Return a client for the server, to be used as an asynchronous context manager. Raises InvalidInput."""
         from gofer_sdk.client import GoferClient
 
@@ -59,6 +70,7 @@ class CliContext:
                 token=settings.token or None,
                 tls_ca=settings.tls_ca,
                 namespace=settings.namespace,
+                patience=patience,
                 on_retry=self._tell_retry,
             )
         except ValueError as error:

@@ -15,6 +15,8 @@ from typer.main import get_command
 Plain: TypeAlias = str | int
 
 HELP_OPTIONS: Final = ("-h", "--help")
+_TYPERS_OWN: Final = frozenset({"install_completion", "show_completion"})
+"""`gofer completion` does what these do, and changes no file of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def plain_command(app: typer.Typer) -> TyperCommand | TyperGroup:
     root = get_command(app)
     if not isinstance(root, TyperCommand | TyperGroup):
         raise TypeError(f"Typer made a {type(root).__name__}")
+    root.params = [parameter for parameter in root.params if parameter.name not in _TYPERS_OWN]
     for command in _commands(root):
         context = typer.Context(command, help_option_names=list(HELP_OPTIONS))
         for parameter in (*command.params, command.get_help_option(context)):

@@ -11,6 +11,8 @@ from gofer import __version__
 from gofer.cli.arguments import GLOBAL_SWITCHES, GLOBAL_VALUES, flag_of
 from gofer.cli.commands import event, namespace, pipeline, run, secret, service, task_run
 from gofer.cli.commands.completion import completion
+from gofer.cli.commands.context import context
+from gofer.cli.commands.doctor import doctor
 from gofer.cli.commands.options import group
 from gofer.cli.commands.up import up
 from gofer.cli.context import CliContext
@@ -39,6 +41,8 @@ def build() -> TyperCommand | TyperGroup:
     app.add_typer(namespace.app, name="namespace")
     app.add_typer(secret.app, name="secret")
     app.add_typer(service.app, name="service")
+    app.command()(context)
+    app.command()(doctor)
     app.command()(completion)
     return plain_command(app)
 

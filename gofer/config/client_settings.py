@@ -22,6 +22,7 @@ PATH_VARIABLE: Final = "GOFER_CLI_CONFIG_PATH"
 _PREFIX: Final = "GOFER_CLI_"
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _PEM_START: Final = "-----BEGIN"
+_DEFAULT: Final = "default"
 
 
 class OutputFormat(StrEnum):
@@ -98,6 +99,49 @@ def load_client_settings(flags: ClientFlags, *, environment: Mapping[str, str], 
         tls_ca=_certificates(sources),
         config_path=path if exists else None,
     )
+
+
+HIDDEN: Final = "***"
+"""What is shown of a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What counts for one setting, as somebody wrote it, and the place that says so; of a token nothing but stars."""
+
+    name: str
+    value: str
+    place: str
+
+
+def explain_client_settings(flags: ClientFlags, *, environment: Mapping[str, str], home: Path) -> tuple[Origin, ...]:
+    """Say of each setting what it is and where it comes from: an option, a variable, a line of the file, the default.
+
+    Raises:
+        InvalidInput: as `load_client_settings` does.
+
+    """
+    settings = load_client_settings(flags, environment=environment, home=home)
+    sources = _Sources(flags=flags, environment=environment, path=settings.config_path)
+    return tuple(_origin(name, settings, sources, environment) for name in SETTING_NAMES)
+
+
+def _origin(name: str, settings: ClientSettings, sources: "_Sources", environment: Mapping[str, str]) -> Origin:
+    value, place = sources.find(name)
+    if name == "no_color" and environment.get("NO_COLOR") and str(value).lower() not in {"true", "1"}:
+        return Origin(name=name, value="true", place="NO_COLOR")
+    if value is None or value == "":
+        default = getattr(settings, name)
+        return Origin(name=name, value=_shown(default), place=_DEFAULT)
+    if name == "token":
+        return Origin(name=name, value=HIDDEN, place=place)
+    if name == "tls_ca" and str(value).lstrip().startswith(_PEM_START):
+        return Origin(name=name, value="certificates in PEM", place=place)
+    return Origin(name=name, value=_shown(value), place=place)
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
 def config_path_to_write(flags: ClientFlags, *, environment: Mapping[str, str], home: Path) -> Path:

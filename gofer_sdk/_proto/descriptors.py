@@ -937,7 +937,7 @@ FILES: dict[str, bytes] = {
     'messages/system.proto': (
         b'\n\x15messages/system.proto\x12'
         b'\x05proto"\x16\n\x14GetSystemInfoR'
-        b'equest"\xc4\x01\n\x15GetSystemInfo'
+        b'equest"\xe5\x01\n\x15GetSystemInfo'
         b'Response\x12\x16\n\x06commit\x18\x01 \x01(\t'
         b'R\x06commit\x12\x16\n\x06semver\x18\x02 \x01(\t'
         b'R\x06semver\x12\x19\n\x08dev_mode\x18d \x01'
@@ -945,16 +945,18 @@ FILES: dict[str, bytes] = {
         b'_engine\x18e \x01(\tR\x0fscheduler'
         b'Engine\x12\x1f\n\x0binstance_id\x18f '
         b'\x01(\tR\ninstanceId\x12\x14\n\x05notes'
-        b'\x18g \x03(\tR\x05notes"p\n\x13RepairO'
-        b'rphanRequest\x12!\n\x0cnamespac'
-        b'e_id\x18\x01 \x01(\tR\x0bnamespaceId\x12'
-        b'\x1f\n\x0bpipeline_id\x18\x02 \x01(\tR\npi'
-        b'pelineId\x12\x15\n\x06run_id\x18\x03 \x01(\x03'
-        b'R\x05runId"\x16\n\x14RepairOrphanR'
-        b'esponse"\x1b\n\x19ToggleEventIn'
-        b'gressRequest"2\n\x1aToggleEv'
-        b'entIngressResponse\x12\x14\n\x05va'
-        b'lue\x18\x01 \x01(\x08R\x05valueb\x06proto3'
+        b'\x18g \x03(\tR\x05notes\x12\x1f\n\x0bserver_'
+        b'time\x18h \x01(\x03R\nserverTime"p'
+        b'\n\x13RepairOrphanRequest\x12!\n'
+        b'\x0cnamespace_id\x18\x01 \x01(\tR\x0bnam'
+        b'espaceId\x12\x1f\n\x0bpipeline_id\x18'
+        b'\x02 \x01(\tR\npipelineId\x12\x15\n\x06run'
+        b'_id\x18\x03 \x01(\x03R\x05runId"\x16\n\x14Repa'
+        b'irOrphanResponse"\x1b\n\x19Togg'
+        b'leEventIngressRequest"2\n'
+        b'\x1aToggleEventIngressRespo'
+        b'nse\x12\x14\n\x05value\x18\x01 \x01(\x08R\x05valu'
+        b'eb\x06proto3'
     ),
     'messages/task_runs.proto': (
         b'\n\x18messages/task_runs.pro'
@@ -2269,6 +2271,7 @@ SYMBOLS: dict[str, str] = {
     'proto.GetSystemInfoResponse.notes': 'messages/system.proto',
     'proto.GetSystemInfoResponse.scheduler_engine': 'messages/system.proto',
     'proto.GetSystemInfoResponse.semver': 'messages/system.proto',
+    'proto.GetSystemInfoResponse.server_time': 'messages/system.proto',
     'proto.RepairOrphanRequest': 'messages/system.proto',
     'proto.RepairOrphanRequest.namespace_id': 'messages/system.proto',
     'proto.RepairOrphanRequest.pipeline_id': 'messages/system.proto',

@@ -1,8 +1,10 @@
 """The server itself on the wire."""
 
 import re
+from datetime import datetime
 from typing import Final
 
+from gofer.api.convert.common import ms
 from gofer.services.system import SystemInfo
 from gofer_sdk._proto import proto
 
@@ -10,8 +12,8 @@ UNKNOWN_COMMIT: Final = "000000"
 _PRE_RELEASE: Final = re.compile(r"(\d+\.\d+\.\d+)\.?(a|b|rc|dev)(\d+)")
 
 
-def system_info_to_proto(info: SystemInfo) -> proto.GetSystemInfoResponse:
-    """Give what the server is."""
+def system_info_to_proto(info: SystemInfo, *, at: datetime) -> proto.GetSystemInfoResponse:
+    """Give what the server is, at a time by its clock."""
     return proto.GetSystemInfoResponse(
         commit=info.commit or UNKNOWN_COMMIT,
         semver=semver_of(info.version),
@@ -19,6 +21,7 @@ def system_info_to_proto(info: SystemInfo) -> proto.GetSystemInfoResponse:
         scheduler_engine=info.scheduler_engine,
         instance_id=info.instance,
         notes=list(info.notes),
+        server_time=ms(at),
     )
 
 

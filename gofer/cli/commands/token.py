@@ -214,6 +214,11 @@ def _show_new(cli: CliContext, made: "NewToken") -> None:
 
 
 def _show(cli: CliContext, token: "proto.Token") -> None:
+    cli.output.fields(token_fields(cli, token))
+
+
+def token_fields(cli: CliContext, token: "proto.Token") -> list[tuple[str, Cell | str]]:
+    """Return what is known of a token, for people."""
     now, detail = cli.output.now(), cli.output.detail
     rows: list[tuple[str, Cell | str]] = [
         ("ID", token.id or "-"),
@@ -226,7 +231,7 @@ def _show(cli: CliContext, token: "proto.Token") -> None:
     ]
     if token.pipeline_id:
         rows.append(("Task run", f"{token.pipeline_id} {token.run_id} {token.task_run_id}"))
-    cli.output.fields(rows)
+    return rows
 
 
 def _kind(token: "proto.Token") -> str:

@@ -2073,6 +2073,11 @@ class GetSystemInfoResponse(betterproto2.Message):
     runs tasks without isolation".
     """
 
+    server_time: "int" = betterproto2.field(104, betterproto2.TYPE_INT64)
+    """
+    The time by the server's clock when it answered, in Unix milliseconds.
+    """
+
 
 default_message_pool.register_message("proto", "GetSystemInfoResponse", GetSystemInfoResponse)
 

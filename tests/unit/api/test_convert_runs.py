@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -289,12 +289,13 @@ def test_the_server_tells_what_it_is() -> None:
         notes=("a", "b"),
     )
 
-    assert system_info_to_proto(info) == proto.GetSystemInfoResponse(
+    assert system_info_to_proto(info, at=datetime(2026, 1, 1, tzinfo=UTC)) == proto.GetSystemInfoResponse(
         commit="abcdef",
         semver="1.2.3",
         dev_mode=True,
         scheduler_engine="process",
         instance_id="0123456789ab",
         notes=["a", "b"],
+        server_time=1_767_225_600_000,
     )
-    assert system_info_to_proto(replace(info, commit="")).commit == "000000"
+    assert system_info_to_proto(replace(info, commit=""), at=datetime(2026, 1, 1, tzinfo=UTC)).commit == "000000"

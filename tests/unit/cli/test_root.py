@@ -14,6 +14,8 @@ from gofer.cli.root import build
 
 EXPECTED = {
     "completion",
+    "context",
+    "doctor",
     "event get",
     "event list",
     "namespace create",
@@ -115,6 +117,15 @@ def test_help_speaks_of_words_and_not_of_types(name: str) -> None:
     text = command.get_help(typer.Context(command, info_name=f"gofer {' '.join(words)}"))
 
     assert not re.search(r"<|>|\[\[|\{", text), text
+
+
+def test_the_help_of_the_whole_offers_one_way_to_complete() -> None:
+    done = run("-h")
+
+    assert done.returncode == 0
+    assert "completion" in done.stdout
+    assert "--install-completion" not in done.stdout
+    assert "--show-completion" not in done.stdout
 
 
 def test_usage_names_what_must_and_what_may_be_given() -> None:

@@ -10,6 +10,7 @@ from gofer.config.client_settings import (
     ClientSettings,
     OutputFormat,
     config_path_to_write,
+    explain_client_settings,
     load_client_settings,
 )
 from gofer.core.errors import InvalidInput
@@ -157,3 +158,38 @@ def test_the_token_does_not_show_in_a_repr(tmp_path: Path) -> None:
     flags = ClientFlags(token="geheim")
 
     assert "geheim" not in repr(flags) + repr(load(tmp_path, flags=flags))
+
+
+def test_each_setting_says_where_it_comes_from_and_no_token_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / ".gofer.hcl"
+    file.write_text('# mine\nhost = "file:1"\ntoken = "file-token"\n')
+    flags, environment = (
+        ClientFlags(namespace="flag"),
+        {"GOFER_CLI_DETAIL": "1", "NO_COLOR": "1", "GOFER_CLI_TLS_CA": PEM},
+    )
+
+    origins = {
+        each.name: (each.value, each.place)
+        for each in explain_client_settings(flags, environment=environment, home=tmp_path)
+    }
+
+    assert origins == {
+        "namespace": ("flag", "--namespace"),
+        "detail": ("1", "GOFER_CLI_DETAIL"),
+        "format": ("pretty", "default"),
+        "host": ("file:1", f"{file} line 2"),
+        "no_color": ("true", "NO_COLOR"),
+        "token": ("***", f"{file} line 3"),
+        "tls_ca": ("certificates in PEM", "GOFER_CLI_TLS_CA"),
+    }
+
+
+def test_a_switch_is_said_in_words(tmp_path: Path) -> None:
+    flags = ClientFlags(detail=True, token="")
+    origins = {
+        each.name: (each.value, each.place) for each in explain_client_settings(flags, environment={}, home=tmp_path)
+    }
+
+    assert origins["detail"] == ("true", "--detail")
+    assert origins["token"] == ("", "default")
+    assert origins["no_color"] == ("false", "default")
