@@ -24,7 +24,10 @@ class Threads:
         return await asyncio.get_running_loop().run_in_executor(self._pool, _translated(work))
 
     async def run_to_end(self, work: Callable[[], T], then: Callable[[T], R]) -> R:
-        """Give what `then` makes of the work's result; it runs on the event loop, also when the caller has gone."""
+        """Give what `then` makes of the work's result; it runs on the event loop, also when the caller has gone.
+
+        An error of the work is the caller's; one that comes after a caller that was cancelled is dropped.
+        """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[R] = loop.create_future()
 
@@ -36,7 +39,12 @@ class Threads:
                 outcome.set_exception(error)
 
         loop.run_in_executor(self._pool, _translated(work)).add_done_callback(pass_on)
-        return await asyncio.shield(outcome)
+        try:
+            return await asyncio.shield(outcome)
+        except asyncio.CancelledError:
+            # Unless somebody looks at it, asyncio reports the error as one that was forgotten.
+            outcome.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise
 
     async def close(self) -> None:
         """Take no more work and wait for what is under way."""
