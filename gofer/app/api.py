@@ -25,6 +25,7 @@ from gofer.commit import COMMIT
 from gofer.config.settings import MIB
 from gofer.services.events import Events
 from gofer.services.global_secrets import GlobalSecrets
+from gofer.services.ingress import Ingress
 from gofer.services.injected_tokens import Callback
 from gofer.services.masks import NeededBlobs
 from gofer.services.namespaces import Namespaces
@@ -59,7 +60,8 @@ def _api(base: Base) -> Composite:
     limit = base.settings.server.storage_results_limit
     database = base.database
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
-    runs = Runs(database=database, ingress_open=not base.settings.ignore_pipeline_run_events)
+    ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events)
+    runs = Runs(database=database, ingress=ingress)
     return Composite(
         EventHandlers(events=Events(database=database, bus=base.bus)),
         NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
@@ -68,7 +70,7 @@ def _api(base: Base) -> Composite:
         PipelineHandlers(pipelines=pipelines, results_limit=limit),
         RunHandlers(runs=runs, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
-        SystemHandlers(system=System(info=_info(base), notes=base.troubles.notes), clock=base.clock),
+        SystemHandlers(system=System(info=_info(base), ingress=ingress, notes=base.troubles.notes), clock=base.clock),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )

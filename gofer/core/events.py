@@ -143,6 +143,13 @@ class RunCancelRequested(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRepairRequested(RunEvent):
+    """Somebody wants a run looked after that may have been forgotten (an event of ours)."""
+
+    kind = "RUN_REPAIR_REQUESTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCompleted(RunEvent):
     """A run ended; `status` is SUCCESSFUL, FAILED or CANCELLED."""
 

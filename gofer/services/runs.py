@@ -1,17 +1,19 @@
-"""Runs: start, look up, cancel."""
+"""Runs: start, start again, look up, cancel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from gofer.core.access import Caller
 from gofer.core.errors import FailedPrecondition, InvalidInput, PipelineDisabled
-from gofer.core.events import RunCancelRequested, RunStarted
+from gofer.core.events import RunCancelRequested, RunRepairRequested, RunStarted
 from gofer.core.ids import PipelineId, PipelineKey, RunId, RunKey, Version
 from gofer.core.machine import cancel_queued
 from gofer.core.pipeline import PipelineState
-from gofer.core.run import Initiator, Run, RunState, StopRequest
+from gofer.core.run import Initiator, InitiatorType, Run, RunState, StopRequest
 from gofer.core.step import RunChanged
+from gofer.services.ingress import Ingress
 from gofer.services.namespaces import resolve_namespace
 from gofer.sqlite import Database
 from gofer.storage.page import Listed, Page
@@ -50,6 +52,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRun:
+    """What a caller asks for: another run with the variables of an old one.
+
+    Without an `initiator` it is that of the old run. With `same_version` it is of the version that the old one had,
+    else of the live one. `request_id` is as that of `StartRun`, which it shares its ids with.
+    """
+
+    target: Target
+    initiator: Initiator | None = None
+    same_version: bool = False
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartedRun:
     """The run, and whether an earlier call with the same request id made it."""
 
@@ -60,53 +76,75 @@ class StartedRun:
 class Runs:
     """The use cases of runs. Every method raises `NotFound` for what does not exist."""
 
-    def __init__(self, *, database: Database[Unit], ingress_open: bool) -> None:
-        """Refuse new runs from the beginning where the ingress is not open."""
+    def __init__(self, *, database: Database[Unit], ingress: Ingress) -> None:
+        """Refuse new runs while the ingress is closed."""
         self._database = database
-        self._ingress_open = ingress_open
+        self._ingress = ingress
 
     async def start(self, caller: Caller, command: StartRun) -> StartedRun:
         """Store a run as PENDING and return at once; the run scheduler admits it when it may start.
 
-        Raises `InvalidInput`, `PipelineDisabled`, and `FailedPrecondition` where no version is live.
+        Raises `InvalidInput`, `PipelineDisabled`, and `FailedPrecondition` where no version is live or the server takes
+        no new runs.
         """
-        initiator = _checked(command)
-        if not self._ingress_open:
-            message = "this server starts no runs now: its setting ignore_pipeline_run_events is on"
-            raise FailedPrecondition(message)
+        initiator = command.initiator or Initiator(type=InitiatorType.UNKNOWN, name="", reason="")
+        _check(initiator, command.request_id, variables=command.variables)
 
         def write(unit: Unit) -> StartedRun:
             key = pipeline_key(unit, caller, Target(namespace=command.namespace, pipeline=command.pipeline))
-            if command.request_id:
-                earlier = unit.runs.find_by_request(key, command.request_id, unit.now - REQUEST_ID_LIFE)
-                if earlier is not None:
-                    return StartedRun(run=earlier, existing=True)
-            version = _startable_version(unit, key)
-            run = unit.runs.insert_run(
-                Run(
-                    namespace=key.namespace,
-                    pipeline=key.pipeline,
-                    id=unit.runs.next_run_id(key),
-                    version=version,
-                    state=RunState.PENDING,
-                    initiator=initiator,
-                    variables={name: value for name, value in command.variables.items() if name},
-                    request_id=command.request_id,
-                    created_at=unit.now,
-                )
+            earlier = _earlier(unit, key, command.request_id)
+            if earlier is not None:
+                return earlier
+            self._ingress.require_open()
+            _require_active(unit, key)
+            wanted = _Wanted(
+                version=_live_version(unit, key),
+                initiator=initiator,
+                variables={name: value for name, value in command.variables.items() if name},
+                request_id=command.request_id,
             )
-            unit.record(
-                RunStarted(
-                    namespace_id=run.namespace,
-                    pipeline_id=run.pipeline,
-                    run_id=run.id,
-                    initiator_type=initiator.type,
-                    initiator_name=initiator.name,
-                )
-            )
-            return StartedRun(run=run, existing=False)
+            return _insert(unit, key, wanted)
 
         return await self._database.write(write)
+
+    async def retry(self, caller: Caller, command: RetryRun) -> StartedRun:
+        """Store another run with the variables of an old one, whether that has ended or not. Raises as `start`."""
+        if command.initiator is not None:
+            _check(command.initiator, command.request_id)
+
+        def write(unit: Unit) -> StartedRun:
+            old = unit.runs.get_run(run_key(unit, caller, command.target))
+            key = old.key.of_pipeline
+            earlier = _earlier(unit, key, command.request_id)
+            if earlier is not None:
+                return earlier
+            self._ingress.require_open()
+            _require_active(unit, key)
+            if old.damage:
+                raise FailedPrecondition(f"run {old.key} can't be started again, {old.damage}: start a new one")
+            wanted = _Wanted(
+                version=old.version if command.same_version else _live_version(unit, key),
+                initiator=command.initiator or old.initiator,
+                variables=old.variables,
+                request_id=command.request_id,
+            )
+            return _insert(unit, key, wanted)
+
+        return await self._database.write(write)
+
+    async def repair(self, caller: Caller, target: Target) -> None:
+        """Have the workers look after a run that has not ended, if none does; one that is looked after goes on.
+
+        Raises `PermissionDenied` for whoever is no admin.
+        """
+        caller.require_admin()
+
+        def write(unit: Unit) -> None:
+            run = unit.runs.get_run(run_key(unit, caller, target))
+            if not run.state.is_terminal:
+                unit.record(RunRepairRequested(namespace_id=run.namespace, pipeline_id=run.pipeline, run_id=run.id))
+
+        await self._database.write(write)
 
     async def get(self, caller: Caller, target: Target) -> Run:
         """Give one run."""
@@ -159,21 +197,63 @@ def _end_queued(unit: Unit, run: Run, request: StopRequest) -> None:
         unit.record(event)
 
 
-def _checked(command: StartRun) -> Initiator:
-    initiator = command.initiator
-    name, reason = ("", "") if initiator is None else (initiator.name, initiator.reason)
-    faults = [*initiator_faults(name, reason), *run_variables_faults(command.variables)]
-    if len(command.request_id) > MAX_REQUEST_ID_CHARACTERS:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A run to be, all checked."""
+
+    version: Version
+    initiator: Initiator
+    variables: Mapping[str, str]
+    request_id: str
+
+
+def _insert(unit: Unit, key: PipelineKey, wanted: _Wanted) -> StartedRun:
+    run = unit.runs.insert_run(
+        Run(
+            namespace=key.namespace,
+            pipeline=key.pipeline,
+            id=unit.runs.next_run_id(key),
+            version=wanted.version,
+            state=RunState.PENDING,
+            initiator=wanted.initiator,
+            variables=wanted.variables,
+            request_id=wanted.request_id,
+            created_at=unit.now,
+        )
+    )
+    unit.record(
+        RunStarted(
+            namespace_id=run.namespace,
+            pipeline_id=run.pipeline,
+            run_id=run.id,
+            initiator_type=run.initiator.type,
+            initiator_name=run.initiator.name,
+        )
+    )
+    return StartedRun(run=run, existing=False)
+
+
+def _earlier(unit: Unit, key: PipelineKey, request_id: str) -> StartedRun | None:
+    """Give the run that an earlier call with this request id made, if any did."""
+    found = unit.runs.find_by_request(key, request_id, unit.now - REQUEST_ID_LIFE) if request_id else None
+    return None if found is None else StartedRun(run=found, existing=True)
+
+
+def _check(initiator: Initiator, request_id: str, *, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    faults = [*initiator_faults(initiator.name, initiator.reason), *run_variables_faults(variables)]
+    if len(request_id) > MAX_REQUEST_ID_CHARACTERS:
         faults.append(f"request_id: at most {MAX_REQUEST_ID_CHARACTERS} characters")
-    if faults or initiator is None:
+    if faults:
         raise InvalidInput(list_faults(faults), faults=tuple(faults))
-    return initiator
 
 
-def _startable_version(unit: Unit, key: PipelineKey) -> Version:
+def _require_active(unit: Unit, key: PipelineKey) -> None:
     if unit.pipelines.get(key).state is not PipelineState.ACTIVE:
         message = f"pipeline {key} is disabled; enable it with `gofer pipeline enable {key.pipeline}`"
         raise PipelineDisabled(message, namespace=key.namespace, pipeline=key.pipeline)
+
+
+def _live_version(unit: Unit, key: PipelineKey) -> Version:
     version = unit.pipelines.find_live_version(key)
     if version is None:
         message = f"pipeline {key} has no live version; deploy one with `gofer up` or `gofer pipeline deploy`"

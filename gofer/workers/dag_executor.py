@@ -7,7 +7,7 @@ import structlog
 
 from gofer.bus import Bus, Lagged, Subscription
 from gofer.core.errors import ShuttingDown
-from gofer.core.events import Envelope, RunCancelRequested, TaskRunCancelRequested
+from gofer.core.events import Envelope, RunCancelRequested, RunRepairRequested, TaskRunCancelRequested
 from gofer.core.ids import RunKey
 from gofer.lifecycle import OwnedTasks, owned_tasks
 from gofer.services.progress import RunProgress
@@ -15,6 +15,7 @@ from gofer.workers.launching import Launching
 from gofer.workers.run_actor import RunActor
 
 _log = structlog.get_logger(__name__)
+_REQUESTS = (RunCancelRequested, RunRepairRequested, TaskRunCancelRequested)
 
 
 class DagExecutor:
@@ -67,7 +68,7 @@ class DagExecutor:
             del self._actors[key]
 
     async def _forward(self, ready: Callable[[], None]) -> None:
-        with self._bus.subscribe(RunCancelRequested, TaskRunCancelRequested) as requests:
+        with self._bus.subscribe(*_REQUESTS) as requests:
             ready()
             while not await self._hear(requests):
                 for actor in self._actors.values():
@@ -84,7 +85,7 @@ class DagExecutor:
 
     def _poke(self, envelope: Envelope) -> None:
         event = envelope.event
-        if not isinstance(event, (RunCancelRequested, TaskRunCancelRequested)):
+        if not isinstance(event, _REQUESTS):
             return
         key = RunKey(namespace=event.namespace_id, pipeline=event.pipeline_id, run=event.run_id)
         actor = self._actors.get(key)

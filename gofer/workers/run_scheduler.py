@@ -1,7 +1,7 @@
 """Admits queued runs: first in, first out within a pipeline; a full pipeline never holds up another.
 
-The queues are a picture of the database. They are built when the worker starts and again when its subscription lagged;
-in between each event touches one pipeline.
+The queues are a picture of the database. They are built when the worker starts, again when its subscription lagged, and
+when somebody asks for a run to be repaired; in between each event touches one pipeline.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from gofer.bus import Bus, Lagged, Subscription
 from gofer.clock import Clock
 from gofer.core.admission import Queues, effective_limit
 from gofer.core.errors import Unavailable
-from gofer.core.events import Envelope, RunCompleted, RunEvent, RunStarted
+from gofer.core.events import Envelope, RunCompleted, RunEvent, RunRepairRequested, RunStarted
 from gofer.core.ids import RunKey
 from gofer.services.progress import QueuedRun, RunProgress
 from gofer.workers.launching import BackOff
@@ -50,7 +50,7 @@ class RunScheduler:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Admit until stopped."""
-        with self._bus.subscribe(RunStarted, RunCompleted) as changes:
+        with self._bus.subscribe(RunStarted, RunCompleted, RunRepairRequested) as changes:
             self._changes = changes
             await self._rebuild()
             ready()
@@ -83,7 +83,7 @@ class RunScheduler:
 
     async def _hear(self, batch: Sequence[Envelope]) -> None:
         events = [each.event for each in batch if isinstance(each.event, RunEvent)]
-        started = [_run_of(event) for event in events if not isinstance(event, RunCompleted)]
+        started = [_run_of(event) for event in events if isinstance(event, RunStarted)]
         found = await self._progress.queued(started) if started else {}
         for event in events:
             key = _run_of(event)
@@ -92,6 +92,8 @@ class RunScheduler:
             elif key in found:  # else it was deleted in the meantime
                 self._enqueue(found[key])
         self._admit()
+        if any(isinstance(event, RunRepairRequested) for event in events):
+            await self._rebuild()  # finds whatever run was forgotten, and gives the executor what it has lost
 
     async def _rebuild_in_time(self) -> None:
         """Build the queues anew, as soon as the database can be read; what a failed read left out is in them then."""

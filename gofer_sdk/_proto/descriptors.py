@@ -838,29 +838,33 @@ FILES: dict[str, bytes] = {
         b'L\n\x10StartRunResponse\x12\x1c\n\x03r'
         b'un\x18\x01 \x01(\x0b2\n.proto.RunR\x03ru'
         b'n\x12\x1a\n\x08existing\x18d \x01(\x08R\x08exi'
-        b'sting"\x9c\x01\n\x0fRetryRunReques'
+        b'sting"\xde\x01\n\x0fRetryRunReques'
         b't\x12!\n\x0cnamespace_id\x18\x01 \x01(\tR'
         b'\x0bnamespaceId\x12\x1f\n\x0bpipeline'
         b'_id\x18\x02 \x01(\tR\npipelineId\x12\x15\n'
         b'\x06run_id\x18\x03 \x01(\x03R\x05runId\x12.\n\t'
         b'initiator\x18\x04 \x01(\x0b2\x10.proto.'
-        b'InitiatorR\tinitiator"0\n\x10'
-        b'RetryRunResponse\x12\x1c\n\x03run\x18'
-        b'\x01 \x01(\x0b2\n.proto.RunR\x03run"\x83'
-        b'\x01\n\x10CancelRunRequest\x12!\n\x0cn'
-        b'amespace_id\x18\x01 \x01(\tR\x0bnames'
-        b'paceId\x12\x1f\n\x0bpipeline_id\x18\x02 '
-        b'\x01(\tR\npipelineId\x12\x15\n\x06run_i'
-        b'd\x18\x03 \x01(\x03R\x05runId\x12\x14\n\x05force\x18'
-        b'\x04 \x01(\x08R\x05force"\x13\n\x11CancelRu'
-        b'nResponse"p\n\x14CancelAllRu'
-        b'nsRequest\x12!\n\x0cnamespace_i'
-        b'd\x18\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n\x0b'
-        b'pipeline_id\x18\x02 \x01(\tR\npipel'
-        b'ineId\x12\x14\n\x05force\x18\x03 \x01(\x08R\x05fo'
-        b'rce"+\n\x15CancelAllRunsResp'
-        b'onse\x12\x12\n\x04runs\x18\x01 \x03(\x03R\x04runs'
-        b'b\x06proto3'
+        b'InitiatorR\tinitiator\x12!\n\x0c'
+        b'same_version\x18d \x01(\x08R\x0bsame'
+        b'Version\x12\x1d\n\nrequest_id\x18e '
+        b'\x01(\tR\trequestId"L\n\x10RetryR'
+        b'unResponse\x12\x1c\n\x03run\x18\x01 \x01(\x0b2'
+        b'\n.proto.RunR\x03run\x12\x1a\n\x08exis'
+        b'ting\x18d \x01(\x08R\x08existing"\x83\x01\n'
+        b'\x10CancelRunRequest\x12!\n\x0cnam'
+        b'espace_id\x18\x01 \x01(\tR\x0bnamespa'
+        b'ceId\x12\x1f\n\x0bpipeline_id\x18\x02 \x01('
+        b'\tR\npipelineId\x12\x15\n\x06run_id\x18'
+        b'\x03 \x01(\x03R\x05runId\x12\x14\n\x05force\x18\x04 '
+        b'\x01(\x08R\x05force"\x13\n\x11CancelRunR'
+        b'esponse"p\n\x14CancelAllRuns'
+        b'Request\x12!\n\x0cnamespace_id\x18'
+        b'\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n\x0bpi'
+        b'peline_id\x18\x02 \x01(\tR\npipelin'
+        b'eId\x12\x14\n\x05force\x18\x03 \x01(\x08R\x05forc'
+        b'e"+\n\x15CancelAllRunsRespon'
+        b'se\x12\x12\n\x04runs\x18\x01 \x03(\x03R\x04runsb\x06'
+        b'proto3'
     ),
     'messages/secrets.proto': (
         b'\n\x16messages/secrets.proto'
@@ -937,7 +941,7 @@ FILES: dict[str, bytes] = {
     'messages/system.proto': (
         b'\n\x15messages/system.proto\x12'
         b'\x05proto"\x16\n\x14GetSystemInfoR'
-        b'equest"\xe5\x01\n\x15GetSystemInfo'
+        b'equest"\xa2\x02\n\x15GetSystemInfo'
         b'Response\x12\x16\n\x06commit\x18\x01 \x01(\t'
         b'R\x06commit\x12\x16\n\x06semver\x18\x02 \x01(\t'
         b'R\x06semver\x12\x19\n\x08dev_mode\x18d \x01'
@@ -946,17 +950,19 @@ FILES: dict[str, bytes] = {
         b'Engine\x12\x1f\n\x0binstance_id\x18f '
         b'\x01(\tR\ninstanceId\x12\x14\n\x05notes'
         b'\x18g \x03(\tR\x05notes\x12\x1f\n\x0bserver_'
-        b'time\x18h \x01(\x03R\nserverTime"p'
-        b'\n\x13RepairOrphanRequest\x12!\n'
-        b'\x0cnamespace_id\x18\x01 \x01(\tR\x0bnam'
-        b'espaceId\x12\x1f\n\x0bpipeline_id\x18'
-        b'\x02 \x01(\tR\npipelineId\x12\x15\n\x06run'
-        b'_id\x18\x03 \x01(\x03R\x05runId"\x16\n\x14Repa'
-        b'irOrphanResponse"\x1b\n\x19Togg'
-        b'leEventIngressRequest"2\n'
-        b'\x1aToggleEventIngressRespo'
-        b'nse\x12\x14\n\x05value\x18\x01 \x01(\x08R\x05valu'
-        b'eb\x06proto3'
+        b'time\x18h \x01(\x03R\nserverTime\x12;'
+        b'\n\x1aignore_pipeline_run_ev'
+        b'ents\x18i \x01(\x08R\x17ignorePipeli'
+        b'neRunEvents"p\n\x13RepairOrp'
+        b'hanRequest\x12!\n\x0cnamespace_'
+        b'id\x18\x01 \x01(\tR\x0bnamespaceId\x12\x1f\n'
+        b'\x0bpipeline_id\x18\x02 \x01(\tR\npipe'
+        b'lineId\x12\x15\n\x06run_id\x18\x03 \x01(\x03R\x05'
+        b'runId"\x16\n\x14RepairOrphanRes'
+        b'ponse"\x1b\n\x19ToggleEventIngr'
+        b'essRequest"2\n\x1aToggleEven'
+        b'tIngressResponse\x12\x14\n\x05valu'
+        b'e\x18\x01 \x01(\x08R\x05valueb\x06proto3'
     ),
     'messages/task_runs.proto': (
         b'\n\x18messages/task_runs.pro'
@@ -2167,8 +2173,11 @@ SYMBOLS: dict[str, str] = {
     'proto.RetryRunRequest.initiator': 'messages/runs.proto',
     'proto.RetryRunRequest.namespace_id': 'messages/runs.proto',
     'proto.RetryRunRequest.pipeline_id': 'messages/runs.proto',
+    'proto.RetryRunRequest.request_id': 'messages/runs.proto',
     'proto.RetryRunRequest.run_id': 'messages/runs.proto',
+    'proto.RetryRunRequest.same_version': 'messages/runs.proto',
     'proto.RetryRunResponse': 'messages/runs.proto',
+    'proto.RetryRunResponse.existing': 'messages/runs.proto',
     'proto.RetryRunResponse.run': 'messages/runs.proto',
     'proto.Run': 'messages/runs.proto',
     'proto.Run.RunState': 'messages/runs.proto',
@@ -2267,6 +2276,7 @@ SYMBOLS: dict[str, str] = {
     'proto.GetSystemInfoResponse': 'messages/system.proto',
     'proto.GetSystemInfoResponse.commit': 'messages/system.proto',
     'proto.GetSystemInfoResponse.dev_mode': 'messages/system.proto',
+    'proto.GetSystemInfoResponse.ignore_pipeline_run_events': 'messages/system.proto',
     'proto.GetSystemInfoResponse.instance_id': 'messages/system.proto',
     'proto.GetSystemInfoResponse.notes': 'messages/system.proto',
     'proto.GetSystemInfoResponse.scheduler_engine': 'messages/system.proto',

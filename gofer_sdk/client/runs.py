@@ -59,6 +59,44 @@ class RunCalls:
         reply = await self._calls.safe(request, proto.StartRunResponse)
         return StartedRun(run=present(reply.run, request), existing=reply.existing)
 
+    async def retry(
+        self,
+        pipeline: str,
+        run: int,
+        *,
+        same_version: bool = False,
+        initiator: proto.Initiator | None = None,
+        request_id: str = "",
+        namespace: str = "",
+    ) -> StartedRun:
+        """Start another run with the variables of an old one, and return it as it was stored, usually PENDING.
+
+        It is of the live version, or with `same_version` of the one that the old run had. The initiator is a bot by the
+        name of `gofer_sdk` unless another is given. `request_id` is as that of `start`.
+
+        Raises NotFound, FailedPrecondition (disabled, or no version is live), PermissionDenied.
+        """
+        request = proto.RetryRunRequest(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            run_id=run,
+            initiator=initiator or proto.Initiator(type=proto.InitiatorType.BOT, name="gofer_sdk"),
+            same_version=same_version,
+            request_id=request_id or uuid.uuid4().hex,
+        )
+        reply = await self._calls.safe(request, proto.RetryRunResponse)
+        return StartedRun(run=present(reply.run, request), existing=reply.existing)
+
+    async def repair(self, pipeline: str, run: int, *, namespace: str = "") -> None:
+        """Have the server look after a run that has not ended and that nobody looks after; any other stays as it is.
+
+        Needs a management token. Raises NotFound, PermissionDenied.
+        """
+        request = proto.RepairOrphanRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run
+        )
+        await self._calls.safe(request, proto.RepairOrphanResponse)
+
     async def get(self, pipeline: str, run: int, *, namespace: str = "") -> proto.Run:
         """Return one run.
 

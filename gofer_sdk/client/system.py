@@ -16,6 +16,14 @@ class SystemCalls:
         """Return the server's version, its engine, and what its users should know. Needs no token."""
         return await self._calls.safe(proto.GetSystemInfoRequest(), proto.GetSystemInfoResponse)
 
+    async def toggle_event_ingress(self) -> bool:
+        """Have the server refuse every new run from now on, or take them again; return whether it takes them now.
+
+        The server's next start goes by its settings. Needs a management token. Raises PermissionDenied.
+        """
+        reply = await self._calls.once(proto.ToggleEventIngressRequest(), proto.ToggleEventIngressResponse)
+        return not reply.value
+
     def rotate_key(self) -> AsyncGenerator[proto.RotateKeyResponse, None]:
         """Have everything encrypted with the server's current key; yield how far that is, to its end.
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from gofer.api.convert.common import given_to_proto, initiator_of, initiator_to_proto, ms
 from gofer.core.run import Reason, ReasonCode, Run, RunState, StopRequest, VariableSource
-from gofer.services.runs import StartRun
+from gofer.services.runs import RetryRun, StartRun, Target
 from gofer_sdk._proto import proto
 
 # One state of ours is a state and a status on the wire.
@@ -41,6 +41,16 @@ def start_run_of(request: proto.StartRunRequest) -> StartRun:
         pipeline=request.pipeline_id,
         variables=request.variables,
         initiator=initiator_of(request.initiator),
+        request_id=request.request_id,
+    )
+
+
+def retry_run_of(request: proto.RetryRunRequest) -> RetryRun:
+    """Read which run a caller wants again; nothing is checked yet."""
+    return RetryRun(
+        target=Target(namespace=request.namespace_id, pipeline=request.pipeline_id, run=request.run_id),
+        initiator=initiator_of(request.initiator),
+        same_version=request.same_version,
         request_id=request.request_id,
     )
 

@@ -22,6 +22,7 @@ def system_info_to_proto(info: SystemInfo, *, at: datetime) -> proto.GetSystemIn
         instance_id=info.instance,
         notes=list(info.notes),
         server_time=ms(at),
+        ignore_pipeline_run_events=not info.takes_runs,
     )
 
 

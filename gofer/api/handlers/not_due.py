@@ -10,15 +10,11 @@ from gofer_sdk._proto import proto
 H = TypeVar("H", bound=type[proto.GoferBase])
 
 NOT_DUE: Final = (
-    # the server itself
-    "repair_orphan",
-    "toggle_event_ingress",
     # namespaces and pipelines
     "delete_namespace",
     "delete_pipeline",
     "delete_pipeline_config",
     # runs and task runs
-    "retry_run",
     "attach_to_task_run",
     "delete_task_run_logs",
     # subscriptions

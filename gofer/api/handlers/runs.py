@@ -5,7 +5,7 @@ from typing import Final
 
 from gofer.api.caller import current_caller
 from gofer.api.convert.common import page_of
-from gofer.api.convert.runs import run_row_key, run_to_proto, start_run_of
+from gofer.api.convert.runs import retry_run_of, run_row_key, run_to_proto, start_run_of
 from gofer.api.encoded import EncodedParts
 from gofer.api.exchange import encoded_reply
 from gofer.services.runs import Runs, Target
@@ -29,6 +29,17 @@ class RunHandlers(proto.GoferBase):
         """Serve StartRun."""
         started = await self._runs.start(current_caller(), start_run_of(message))
         return proto.StartRunResponse(run=self._to_proto(started.run), existing=started.existing)
+
+    async def retry_run(self, message: proto.RetryRunRequest) -> proto.RetryRunResponse:
+        """Serve RetryRun."""
+        started = await self._runs.retry(current_caller(), retry_run_of(message))
+        return proto.RetryRunResponse(run=self._to_proto(started.run), existing=started.existing)
+
+    async def repair_orphan(self, message: proto.RepairOrphanRequest) -> proto.RepairOrphanResponse:
+        """Serve RepairOrphan."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id, run=message.run_id)
+        await self._runs.repair(current_caller(), target)
+        return proto.RepairOrphanResponse()
 
     async def get_run(self, message: proto.GetRunRequest) -> proto.GetRunResponse:
         """Serve GetRun."""

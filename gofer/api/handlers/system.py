@@ -17,3 +17,7 @@ class SystemHandlers(proto.GoferBase):
     async def get_system_info(self, message: proto.GetSystemInfoRequest) -> proto.GetSystemInfoResponse:  # noqa: ARG002 - empty
         """Serve GetSystemInfo."""
         return system_info_to_proto(await self._system.get_info(current_caller()), at=self._clock.now())
+
+    async def toggle_event_ingress(self, message: proto.ToggleEventIngressRequest) -> proto.ToggleEventIngressResponse:  # noqa: ARG002 - empty
+        """Serve ToggleEventIngress."""
+        return proto.ToggleEventIngressResponse(value=not await self._system.toggle_ingress(current_caller()))

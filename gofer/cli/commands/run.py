@@ -1,6 +1,6 @@
 """`gofer run`: start runs, look at them, stop them."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 app = group("Start, show and cancel runs.")
 
+FollowOption: TypeAlias = Annotated[
+    bool, typer.Option("--follow", help="Show the run live, with its logs, and end as it ends.")
+]
+EndOption: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait for the run, and end as it ends.")]
+
 
 @app.command()
 @command
@@ -34,10 +39,8 @@ async def start(
     ctx: typer.Context,
     pipeline: PipelineArgument,
     *,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Show the run live, with its logs, and end as it ends.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the run, and end as it ends.")] = False,
+    follow: FollowOption = False,
+    wait: EndOption = False,
     variable: VariableOption,
 ) -> None:
     """Start a run of a pipeline."""
@@ -50,14 +53,32 @@ async def start(
         initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name="cli")
         started = (await client.runs.start(pipeline, variables=variables, initiator=initiator)).run
         cli.output.success(f"started run {started.id} of {pipeline}")
-        if follow:
-            await _follow(cli, client, started)
-        elif wait:
-            cli.output.hint("waiting for it to end")
-            await _end_as(cli, client, await client.runs.wait(pipeline, started.id))
-        else:
-            cli.output.json(started)
-            cli.output.hint(f"look at it: gofer run get {pipeline} {started.id}")
+        await _go_on(cli, client, started, follow=follow, wait=wait)
+
+
+@app.command()
+@command
+async def retry(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    run: RunArgument,
+    same_version: Annotated[
+        bool, typer.Option("--same-version", help="Of the version that the old run had, not of the live one.")
+    ] = False,
+    follow: FollowOption = False,
+    wait: EndOption = False,
+) -> None:
+    """Start another run with the variables of an old one."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await _tell_notes(cli, client)
+        initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name="cli")
+        started = (await client.runs.retry(pipeline, run, same_version=same_version, initiator=initiator)).run
+        cli.output.success(f"started run {started.id} of {pipeline}, as run {run} was, of version {started.version}")
+        await _go_on(cli, client, started, follow=follow, wait=wait)
 
 
 @app.command("follow")
@@ -157,6 +178,18 @@ async def cancel_all(
             if wait:
                 await client.runs.wait(pipeline, run)
             cli.output.line(str(run))
+
+
+async def _go_on(cli: CliContext, client: "GoferClient", started: "proto.Run", *, follow: bool, wait: bool) -> None:
+    """Show a run that was just started, as far as that is wanted."""
+    if follow:
+        await _follow(cli, client, started)
+    elif wait:
+        cli.output.hint("waiting for it to end")
+        await _end_as(cli, client, await client.runs.wait(started.pipeline, started.id, namespace=started.namespace))
+    else:
+        cli.output.json(started)
+        cli.output.hint(f"look at it: gofer run get {started.pipeline} {started.id}")
 
 
 async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:

@@ -6,12 +6,15 @@ import typer
 
 from gofer.cli.aio import ExitStatus, command
 from gofer.cli.commands import token
-from gofer.cli.commands.options import group
+from gofer.cli.commands.options import PipelineArgument, RunArgument, YesOption, group
 from gofer.cli.context import cli_of
+from gofer.cli.states import is_over, state_of_run
 from gofer.cli.tables import Cell, Style
 
 NO_COMMIT: Final = ("", "000000")
 """What servers say, of 0.6 too, that don't know theirs."""
+SURE: Final = "iamsure"
+"""The word that 0.6 asks for, too, before the whole server changes."""
 
 app = group("Run a server, ask it about itself, and say who may use it.")
 app.add_typer(token.app, name="token")
@@ -47,8 +50,43 @@ async def info(ctx: typer.Context) -> None:
             ("Mode", Cell("development", Style.WARN) if found.dev_mode else "production"),
             ("Engine", found.scheduler_engine or "-"),
             ("Instance", found.instance_id or "-"),
+            ("New runs", Cell("refused", Style.WARN) if found.ignore_pipeline_run_events else "taken"),
             *(("Note", Cell(note, Style.WARN)) for note in found.notes),
         ]
+    )
+
+
+@app.command("toggle-event-ingress")
+@command
+async def toggle_event_ingress(ctx: typer.Context, yes: YesOption = False) -> None:
+    """Refuse every new run from now on, or take them again; a restart of the server goes by its settings."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        if not yes:
+            closed = (await client.system.info()).ignore_pipeline_run_events
+            what = "take new runs again" if closed else "refuse every new run, of all pipelines"
+            cli.output.confirm(f"The server will {what}.", expected=SURE)
+        taken = await client.system.toggle_event_ingress()
+    cli.output.json(proto.ToggleEventIngressResponse(value=not taken))
+    cli.output.success("the server takes new runs" if taken else "the server refuses every new run")
+
+
+@app.command("repair-orphan")
+@command
+async def repair_orphan(ctx: typer.Context, pipeline: PipelineArgument, run: RunArgument) -> None:
+    """Have a run that has not ended looked after again, where nobody does; for one that seems to hang."""
+    cli = cli_of(ctx)
+    async with cli.client() as client:
+        await client.runs.repair(pipeline, run)
+        found = await client.runs.get(pipeline, run)
+    cli.output.json(found)
+    name = f"run {run} of {pipeline}"
+    cli.output.success(
+        f"{name} had ended: {state_of_run(found)}"
+        if is_over(found)
+        else f"{name} is looked after: {state_of_run(found)}"
     )
 
 

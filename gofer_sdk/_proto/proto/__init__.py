@@ -2078,6 +2078,11 @@ class GetSystemInfoResponse(betterproto2.Message):
     The time by the server's clock when it answered, in Unix milliseconds.
     """
 
+    ignore_pipeline_run_events: "bool" = betterproto2.field(105, betterproto2.TYPE_BOOL)
+    """
+    The server refuses every new run: its setting says so, or ToggleEventIngress did.
+    """
+
 
 default_message_pool.register_message("proto", "GetSystemInfoResponse", GetSystemInfoResponse)
 
@@ -3259,7 +3264,9 @@ default_message_pool.register_message("proto", "RegistryAuth", RegistryAuth)
 @dataclass(eq=False, repr=False)
 class RepairOrphanRequest(betterproto2.Message):
     """
-    Bring a run that nobody looks after any more to its end.
+    Have a run that has not ended looked after again, from what is stored of it: it is admitted when
+    its turn comes, its containers are taken up again, and one that its engine does not know any more
+    fails its task. Nothing happens to a run that is looked after, or that has ended.
     """
 
     namespace_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3286,7 +3293,8 @@ default_message_pool.register_message("proto", "RepairOrphanResponse", RepairOrp
 @dataclass(eq=False, repr=False)
 class RetryRunRequest(betterproto2.Message):
     """
-    Start a new run, of the version that is live now, with the variables of an old one.
+    Start a new run with the variables of an old one: of the version that is live now, unless
+    `same_version` says otherwise.
     """
 
     namespace_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3300,7 +3308,17 @@ class RetryRunRequest(betterproto2.Message):
 
     initiator: "Initiator | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    Of the new run.
+    Of the new run. Left out, it is the one of the old run.
+    """
+
+    same_version: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    Run the version that the old run had, not the one that is live now.
+    """
+
+    request_id: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    As that of StartRun, which shares its ids.
     """
 
 
@@ -3310,6 +3328,14 @@ default_message_pool.register_message("proto", "RetryRunRequest", RetryRunReques
 @dataclass(eq=False, repr=False)
 class RetryRunResponse(betterproto2.Message):
     run: "Run | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    As it was created: usually PENDING.
+    """
+
+    existing: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    The run was started by an earlier call with the same request id.
+    """
 
 
 default_message_pool.register_message("proto", "RetryRunResponse", RetryRunResponse)
@@ -3857,6 +3883,11 @@ default_message_pool.register_message("proto", "TaskRunStatusReason", TaskRunSta
 
 @dataclass(eq=False, repr=False)
 class ToggleEventIngressRequest(betterproto2.Message):
+    """
+    Refuse every new run from now on, or take them again. It holds until the next call or the next
+    start of the server, which goes by the setting `ignore_pipeline_run_events`.
+    """
+
     pass
 
 
@@ -3867,7 +3898,7 @@ default_message_pool.register_message("proto", "ToggleEventIngressRequest", Togg
 class ToggleEventIngressResponse(betterproto2.Message):
     value: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
     """
-    True: the server now ignores events that would start runs.
+    True: the server now refuses every new run.
     """
 
 
@@ -4358,7 +4389,7 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "RepairOrphanResponse":
         """
-        End a run that nobody looks after any more.
+        Have a run looked after again that nobody looks after. Management only.
         """
 
         return await self._unary_unary(
@@ -6135,7 +6166,7 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
     async def repair_orphan(self, message: "RepairOrphanRequest") -> "RepairOrphanResponse":
         """
-        End a run that nobody looks after any more.
+        Have a run looked after again that nobody looks after. Management only.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)

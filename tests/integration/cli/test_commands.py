@@ -127,6 +127,41 @@ def test_a_disabled_pipeline_starts_nothing_until_it_is_enabled(gofer: Gofer, tm
     assert started.status == 0
 
 
+def test_a_run_is_started_again_by_its_own_or_the_live_version(gofer: Gofer, tmp_path: Path) -> None:
+    register(gofer, "again", 'echo "one $WORD"', tmp_path)
+    gofer("run", "start", "again", "--wait", "-v", "WORD=given")
+    register(gofer, "again", 'echo "two $WORD"', tmp_path)
+
+    new = gofer("run", "retry", "again", "1", "--wait")
+    old = gofer("run", "retry", "again", "1", "--same-version", "--wait", "--format", "json")
+
+    assert (new.status, old.status) == (0, 0)
+    assert "started run 2 of again, as run 1 was, of version 2" in new.err
+    assert gofer("taskrun", "logs", "again", "2", "only").out == "two given\n"
+    assert (json.loads(old.out)["id"], json.loads(old.out)["version"]) == ("3", "1")
+    assert gofer("taskrun", "logs", "again", "3", "only").out == "one given\n"
+    assert gofer("run", "retry", "again", "99").status == 3
+
+
+def test_a_run_is_repaired_and_new_runs_are_refused_and_taken(gofer: Gofer, tmp_path: Path) -> None:
+    register(gofer, "mended", "true", tmp_path)
+    gofer("run", "start", "mended", "--wait")
+
+    assert "run 1 of mended had ended: Successful" in gofer("service", "repair-orphan", "mended", "1").err
+    assert gofer("service", "toggle-event-ingress").status == 2
+    closed = gofer("service", "toggle-event-ingress", "--yes", "--format", "json")
+    info, refused = gofer("service", "info"), gofer("run", "start", "mended")
+    opened = gofer("service", "toggle-event-ingress", "--yes")
+
+    assert json.loads(closed.out) == {"value": True}
+    assert "New runs  refused" in info.out
+    assert (refused.status, "toggle-event-ingress" in refused.err) == (1, True)
+    assert "the server takes new runs" in opened.err
+    assert "New runs  taken" in gofer("service", "info").out
+    assert gofer("service", "toggle-event-ingress", "--yes", "--format", "silent").out == ""
+    assert gofer("service", "toggle-event-ingress", "--yes").status == 0
+
+
 def test_a_run_and_a_task_are_cancelled_and_waited_for(gofer: Gofer, tmp_path: Path) -> None:
     register(gofer, "endless", "echo begun; sleep 600", tmp_path)
     gofer("run", "start", "endless")

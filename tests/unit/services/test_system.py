@@ -1,5 +1,6 @@
 from gofer.core.access import Caller
 from gofer.core.ids import InstanceId
+from gofer.services.ingress import Ingress
 from gofer.services.system import System, SystemInfo
 
 
@@ -13,7 +14,7 @@ async def test_the_server_tells_what_it_is_and_what_holds_now(caller: Caller) ->
         instance=InstanceId("0123456789ab"),
         notes=("tasks run without isolation",),
     )
-    system = System(info=info, notes=lambda: tuple(notes))
+    system = System(info=info, ingress=Ingress(is_open=True), notes=lambda: tuple(notes))
 
     assert (await system.get_info(caller)).notes == ("tasks run without isolation", "the engine can't be reached")
 
@@ -25,7 +26,8 @@ async def test_what_may_name_runs_is_told_to_admins_only(caller: Caller, strange
     info = SystemInfo(
         version="1.2.3", commit="", dev_mode=False, scheduler_engine="docker", instance=InstanceId("0123456789ab")
     )
-    system = System(info=info, notes=lambda: ("the task run secret_one/simple/1/x waits",))
+    notes = ("the task run secret_one/simple/1/x waits",)
+    system = System(info=info, ingress=Ingress(is_open=True), notes=lambda: notes)
 
-    assert ("the task run secret_one/simple/1/x waits",) == (await system.get_info(caller)).notes
+    assert notes == (await system.get_info(caller)).notes
     assert () == (await system.get_info(stranger)).notes

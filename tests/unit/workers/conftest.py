@@ -24,6 +24,7 @@ from gofer.lifecycle import running
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, SealingKey
 from gofer.services.blobs import SealedBlobs
+from gofer.services.ingress import Ingress
 from gofer.services.masks import AttemptMasks
 from gofer.services.namespaces import Namespaces
 from gofer.services.progress import RunProgress
@@ -62,7 +63,7 @@ class World:
     _workers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
-        self.runs = Runs(database=self.database, ingress_open=True)
+        self.runs = Runs(database=self.database, ingress=Ingress(is_open=True))
         self.task_runs = TaskRuns(database=self.database, bus=self.bus, logs=self.logs)
         self.progress = RunProgress(database=self.database, engine="memory")
 

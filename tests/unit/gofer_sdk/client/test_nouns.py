@@ -131,6 +131,33 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
         StartedRun(run=proto.Run(id=7)),
     ),
     (
+        lambda client: client.runs.retry(
+            "nightly", 7, same_version=True, initiator=ME, request_id="once", namespace="team"
+        ),
+        proto.RetryRunRequest(
+            namespace_id="team",
+            pipeline_id="nightly",
+            run_id=7,
+            initiator=ME,
+            same_version=True,
+            request_id="once",
+        ),
+        proto.RetryRunResponse(run=proto.Run(id=8)),
+        StartedRun(run=proto.Run(id=8)),
+    ),
+    (
+        lambda client: client.runs.repair("nightly", 7, namespace="team"),
+        proto.RepairOrphanRequest(namespace_id="team", pipeline_id="nightly", run_id=7),
+        proto.RepairOrphanResponse(),
+        None,
+    ),
+    (
+        lambda client: client.system.toggle_event_ingress(),
+        proto.ToggleEventIngressRequest(),
+        proto.ToggleEventIngressResponse(value=True),
+        False,
+    ),
+    (
         lambda client: client.runs.get("nightly", 7, namespace="team"),
         proto.GetRunRequest(namespace_id="team", pipeline_id="nightly", id=7),
         proto.GetRunResponse(run=proto.Run(id=7)),
