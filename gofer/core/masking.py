@@ -47,7 +47,10 @@ class Masker:
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         """Mask these values."""
-        self._needles = tuple(_Needle(value) for value in masked_values(secrets))
+        values = masked_values(secrets)
+        self._values = values
+        self._needles = tuple(_Needle(value) for value in values)
+        self._inner = frozenset(byte for value in values for byte in value[:-1])
         self._held = b""
 
     @property
@@ -64,9 +67,10 @@ class Masker:
         return self._mask(b"", last=True)
 
     def _mask(self, chunk: bytes, *, last: bool) -> bytes:
-        if not self._needles:
-            return chunk
-        data = self._held + chunk
+        data = self._held + chunk if self._held else chunk
+        if self._is_harmless(data, last=last):
+            self._held = b""
+            return data
         for needle in self._needles:
             needle.enter(data)
         out: list[bytes] = []
@@ -81,6 +85,15 @@ class Masker:
         out.append(data[position:border])
         self._held = data[border:]
         return b"".join(out)
+
+    def _is_harmless(self, data: bytes, *, last: bool) -> bool:
+        """Tell whether no value stands in the data nor begins at its end, as in nearly all lines: soon told."""
+        if data and not last and data[-1] in self._inner:  # no value goes on after any other byte
+            return False
+        for value in self._values:  # noqa: SIM110 (a generator would cost as much as what it looks for)
+            if value in data:
+                return False
+        return True
 
     def _next(self, data: bytes, position: int, border: int) -> tuple[int, int] | None:
         """Find the first value that begins before the border, and the longest of those that begin there."""
