@@ -128,6 +128,25 @@ class Pipelines:
             lambda unit: unit.pipelines.list_configs(pipeline_key(unit, caller, target), page)
         )
 
+    async def delete_config(self, caller: Caller, target: Target, version: int) -> None:
+        """Forget a version; its number is never given again.
+
+        Raises `FailedPrecondition` for the live version, the only one, and one that a stored run was made from.
+        """
+        if version <= 0:
+            raise InvalidInput("the version is missing: name the one to delete; versions count from 1")
+
+        def write(unit: Unit) -> None:
+            key = pipeline_key(unit, caller, target)
+            config = unit.pipelines.get_config(key, Version(version))
+            _refuse_needed(unit, config)
+            unit.pipelines.delete_config(key, config.version)
+            unit.record(
+                PipelineConfigDeleted(namespace_id=key.namespace, pipeline_id=key.pipeline, version=config.version)
+            )
+
+        await self._database.write(write)
+
     async def deploy(self, caller: Caller, target: Target, version: int) -> Deployment:
         """Make the version the live one, at once; an older one rolls back, the live one stays.
 
@@ -269,6 +288,22 @@ def _config(unit: Unit, key: PipelineKey, version: int) -> PipelineConfig:
             pipeline=key.pipeline,
         )
     return live
+
+
+def _refuse_needed(unit: Unit, config: PipelineConfig) -> None:
+    key = PipelineKey(namespace=config.namespace, pipeline=config.pipeline)
+    name = f"version {config.version} of pipeline {key}"
+    if config.state is ConfigState.LIVE:
+        why = (
+            f"{name} is the live one: deploy another version first with `gofer pipeline deploy {key.pipeline} VERSION`"
+        )
+    elif unit.pipelines.count_configs(key) == 1:
+        why = f"{name} is the only one: delete the pipeline with `gofer pipeline delete {key.pipeline}`"
+    elif unit.runs.has_version(key, config.version):
+        why = f"{name} can't be deleted, as stored runs were made from it and show its tasks"
+    else:
+        return
+    raise FailedPrecondition(why, namespace=key.namespace, pipeline=key.pipeline, version=config.version)
 
 
 def _refuse_second_deployment(unit: Unit, key: PipelineKey) -> None:

@@ -1,4 +1,4 @@
-"""Task runs: look up, cancel, read the logs."""
+"""Task runs: look up, cancel, read the logs, remove them."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -143,6 +143,26 @@ class TaskRuns:
             async with aclosing(give(offset_bytes=begin)) as blocks:
                 async for block in blocks:
                     yield block
+
+    async def delete_logs(self, caller: Caller, target: Target) -> None:
+        """Remove the log of a task run; followers of it end, and nothing happens where it is gone already.
+
+        Raises `FailedPrecondition` for a task run that has not ended.
+        """
+
+        def read(unit: Unit) -> TaskRunKey:
+            key = _task_run_key(unit, caller, target)
+            is_queued = unit.runs.get_run(key.of_run).state is RunState.PENDING  # and has no task runs yet
+            if is_queued or not unit.runs.get_task_run(key).state.is_terminal:
+                raise FailedPrecondition(
+                    f"the task run {key} has not ended, and its log is not complete: cancel it, or wait for its end"
+                )
+            return key
+
+        key = await self._database.read(read)
+        # The file goes first: a log that is gone and not marked so is asked for again, one that was forgotten is not.
+        await self._logs.delete(key)
+        await self._database.write(lambda unit: unit.runs.set_logs_removed(key))
 
     async def _is_admitted(self, key: TaskRunKey, *, wait: bool) -> bool:
         """Tell whether the run has task runs, once it has left the queue; it may have been cancelled there."""

@@ -59,6 +59,8 @@ _PRUNE_CONFIGS: Final = """
         ) - :keep)
     ) RETURNING version
 """
+_COUNT_CONFIGS: Final = "SELECT count(*) FROM pipeline_configs WHERE namespace = ? AND pipeline = ?"
+_DELETE_CONFIG: Final = "DELETE FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 
 
 class PipelineRepository(DeploymentRepository):
@@ -193,6 +195,15 @@ class PipelineRepository(DeploymentRepository):
         """Store where a version stands. Raises `NotFound`, and `AlreadyExists` for a second live version."""
         values = (state, maybe_to_ms(deprecated_at), key.namespace, key.pipeline, version)
         if self._connection.execute(_UPDATE_CONFIG_STATE, values).rowcount == 0:
+            raise self._config_not_found(key, version)
+
+    def count_configs(self, key: PipelineKey) -> int:
+        """Count the versions of a pipeline."""
+        return int(self._connection.execute(_COUNT_CONFIGS, (key.namespace, key.pipeline)).fetchone()[0])
+
+    def delete_config(self, key: PipelineKey, version: Version) -> None:
+        """Forget a version. Raises `NotFound`, and `FailedPrecondition` where a run was made from it."""
+        if self._connection.execute(_DELETE_CONFIG, (key.namespace, key.pipeline, version)).rowcount == 0:
             raise self._config_not_found(key, version)
 
     def prune_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from gofer.core.errors import FailedPrecondition, NotFound
-from gofer.core.ids import PipelineKey, RunId, RunKey
+from gofer.core.ids import PipelineKey, RunId, RunKey, Version
 from gofer.core.run import Run, StopRequest
 from gofer.core.times import to_ms
 from gofer.sqlite import Connection
@@ -70,6 +70,7 @@ _STOP: Final = """
         stop_at = coalesce(stop_at, :stop_at), stop_force = max(stop_force, :stop_force), revision = revision + 1
     WHERE namespace = :namespace AND pipeline = :pipeline AND id = :id
 """
+_HAS_VERSION: Final = "SELECT 1 FROM runs WHERE namespace = ? AND pipeline = ? AND version = ? LIMIT 1"
 _LONG_TEXTS: Final = ("variables", "initiator_name", "initiator_reason", "reason_description", "request_id")
 
 
@@ -151,6 +152,11 @@ class RunRepository(TaskRunRepository):
         """Give a pipeline's runs that have not ended, oldest first."""
         rows = self._connection.execute(_UNFINISHED, {"namespace": key.namespace, "pipeline": key.pipeline})
         return [run_of(row) for row in rows]
+
+    def has_version(self, key: PipelineKey, version: Version) -> bool:
+        """Tell whether any stored run was made from the version."""
+        row = self._connection.execute(_HAS_VERSION, (key.namespace, key.pipeline, version)).fetchone()
+        return row is not None
 
     def update_run(self, run: Run) -> Run:
         """Store what has changed of a run, and give it back with its new revision.

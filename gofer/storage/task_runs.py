@@ -46,6 +46,9 @@ _LIVE_ATTEMPTS: Final = """
         ON task_runs.namespace = runs.namespace AND task_runs.pipeline = runs.pipeline AND task_runs.run = runs.id
     WHERE runs.state = 'RUNNING' AND task_runs.state IN ('STARTING', 'RUNNING', 'STOPPING')
 """
+_LOGS_REMOVED: Final = """
+    UPDATE task_runs SET logs_removed = 1 WHERE namespace = ? AND pipeline = ? AND run = ? AND id = ?
+"""
 _RAISE: Final = "UPDATE runs SET revision = revision + 1 WHERE namespace = ? AND pipeline = ? AND id = ?"
 _BEFORE_ALL: Final = -(2**63)
 
@@ -132,6 +135,11 @@ class TaskRunRepository:
         if self._connection.execute(_STOP, values).rowcount == 0:
             raise _not_found(key)
         self._connection.execute(_RAISE, (key.namespace, key.pipeline, key.run))
+
+    def set_logs_removed(self, key: TaskRunKey) -> None:
+        """Store that somebody has removed the logs of a task run. Raises `NotFound`."""
+        if self._connection.execute(_LOGS_REMOVED, (key.namespace, key.pipeline, key.run, key.task)).rowcount == 0:
+            raise _not_found(key)
 
 
 def _key_of(row: Row) -> TaskRunKey:

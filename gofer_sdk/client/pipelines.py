@@ -110,6 +110,16 @@ class PipelineCalls:
         """Yield all versions of a pipeline, newest first."""
         return each_of(lambda cursor: self.list_configs(pipeline, cursor=cursor, namespace=namespace))
 
+    async def delete_config(self, pipeline: str, version: int, *, namespace: str = "") -> None:
+        """Forget a version of a pipeline; its number is never given again.
+
+        Raises NotFound, PermissionDenied, FailedPrecondition (it is live, or the only one, or a run was made from it).
+        """
+        request = proto.DeletePipelineConfigRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, version=version
+        )
+        await self._calls.once(request, proto.DeletePipelineConfigResponse)
+
     async def deploy(self, pipeline: str, version: int, *, namespace: str = "") -> int:
         """Make a version the one that new runs use; return the id of the deployment.
 

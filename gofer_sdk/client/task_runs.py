@@ -73,6 +73,16 @@ class TaskRunCalls:
         )
         await self._calls.once(request, proto.CancelTaskRunResponse)
 
+    async def delete_logs(self, pipeline: str, run: int, task: str, *, namespace: str = "") -> None:
+        """Remove the log of a task run that has ended; one that is gone already is no fault.
+
+        Raises NotFound, PermissionDenied, FailedPrecondition (it has not ended).
+        """
+        request = proto.DeleteTaskRunLogsRequest(
+            namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, id=task
+        )
+        await self._calls.safe(request, proto.DeleteTaskRunLogsResponse)
+
     async def logs(
         self,
         pipeline: str,

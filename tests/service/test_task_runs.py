@@ -305,3 +305,52 @@ async def test_a_page_of_large_task_runs_is_short_enough_for_a_message_that_clie
     assert sum(len(page.task_runs) for page in found) == 12
     assert 1 < len(found) <= 6
     assert max(len(encode(page)) for page in found) < 4 * 1024 * 1024
+
+
+# ---------------------------------------------------------------- remove a log
+
+
+async def delete_logs(stub: proto.GoferStub, name: str = "hello", *, run: int = 1) -> None:
+    await stub.delete_task_run_logs(proto.DeleteTaskRunLogsRequest(pipeline_id="simple", run_id=run, id=name))
+
+
+async def test_a_log_is_removed_and_told_as_removed(app: App, stub: proto.GoferStub) -> None:
+    await run_with(stub, output(b"words\n"))
+    assert await raw(stub) == b"words\n"
+
+    await delete_logs(stub)
+    await delete_logs(stub)  # what is gone may be asked for again
+
+    with pytest.raises(GRPCError, match="were removed") as gone:
+        await raw(stub)
+    assert gone.value.status is Status.FAILED_PRECONDITION
+    found = await get(stub)
+    assert (found.logs_removed, found.logs_expired, found.exit_code) == (True, False, 0)
+    assert [] == [path for path in app.settings.task_run_logs_dir.rglob("*") if path.is_file()]
+
+
+async def test_a_log_of_a_task_that_never_ran_can_be_removed(stub: proto.GoferStub) -> None:
+    await up(stub, task("bad", variables={"GOFER_MEMORY_EXIT_CODE": "3"}), task("after", "bad"))
+    await ended(stub, await start(stub))
+
+    await delete_logs(stub, "after")
+
+    assert (await get(stub, "after")).logs_removed
+
+
+async def test_a_log_that_is_written_is_not_removed(app: App, stub: proto.GoferStub) -> None:
+    await up(stub, task("hello", variables=HOLD | {"GOFER_MEMORY_LOG": "first"}))
+    started = await start(stub)
+    await happened(stub, "TASKRUN_STARTED")
+
+    with pytest.raises(GRPCError, match="has not ended") as early:
+        await delete_logs(stub)
+    with pytest.raises(GRPCError) as unknown:
+        await delete_logs(stub, "other")
+    engine, attempt = container_of(app)
+    engine.release(attempt)
+    await ended(stub, started)
+
+    assert early.value.status is Status.FAILED_PRECONDITION
+    assert unknown.value.status is Status.NOT_FOUND
+    assert await raw(stub) == b"first\n"

@@ -57,6 +57,24 @@ async def test_bootstrapping_works_once_ever_also_without_its_token_and_after_a_
     assert {Status.FAILED_PRECONDITION} == {status for status, _ in (again, later, restarted)}
 
 
+async def test_who_has_lost_the_last_management_token_makes_one_in_dev_mode(settings: Settings) -> None:
+    """Bootstrapping stays closed: the way back needs whoever may start the server."""
+    production = replace(settings, dev_mode=False, development=replace(settings.development, bypass_auth=False))
+    async with running_app(production) as app, secured(app) as it:
+        await it.admin.delete_token(proto.DeleteTokenRequest(token=it.management))
+        locked_out = await refused(it.admin.list_namespaces(proto.ListNamespacesRequest()))
+    async with running_app(settings) as app, channel_of(app) as channel:
+        made = await proto.GoferStub(channel).create_token(
+            proto.CreateTokenRequest(kind=CREATE.MANAGEMENT, expires="24h")
+        )
+    async with running_app(production) as app, channel_of(app) as channel:
+        stub = proto.GoferStub(channel, metadata=bearer(made.token))
+        found = (await stub.list_namespaces(proto.ListNamespacesRequest())).namespaces
+
+    assert locked_out[0] is Status.UNAUTHENTICATED
+    assert ["default"] == [each.id for each in found]
+
+
 async def test_of_many_who_bootstrap_at_once_one_gets_a_token(settings: Settings) -> None:
     async with running_app(settings) as app, channel_of(app) as channel:
         calls = (proto.GoferStub(channel).bootstrap_token(proto.BootstrapTokenRequest()) for _ in range(20))

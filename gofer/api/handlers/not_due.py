@@ -13,10 +13,8 @@ NOT_DUE: Final = (
     # namespaces and pipelines
     "delete_namespace",
     "delete_pipeline",
-    "delete_pipeline_config",
     # runs and task runs
     "attach_to_task_run",
-    "delete_task_run_logs",
     # subscriptions
     "create_pipeline_extension_subscription",
     "list_pipeline_extension_subscriptions",

@@ -101,6 +101,14 @@ class PipelineHandlers(proto.GoferBase):
             configs=[config_to_proto(found) for found in listed.items], next_cursor=listed.next_cursor
         )
 
+    async def delete_pipeline_config(
+        self, message: proto.DeletePipelineConfigRequest
+    ) -> proto.DeletePipelineConfigResponse:
+        """Serve DeletePipelineConfig."""
+        target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
+        await self._pipelines.delete_config(current_caller(), target, message.version)
+        return proto.DeletePipelineConfigResponse()
+
     async def deploy_pipeline(self, message: proto.DeployPipelineRequest) -> proto.DeployPipelineResponse:
         """Serve DeployPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)

@@ -39,6 +39,11 @@ class TaskRunHandlers(proto.GoferBase):
         await self._task_runs.cancel(current_caller(), _target(message), force=message.force)
         return proto.CancelTaskRunResponse()
 
+    async def delete_task_run_logs(self, message: proto.DeleteTaskRunLogsRequest) -> proto.DeleteTaskRunLogsResponse:
+        """Serve DeleteTaskRunLogs."""
+        await self._task_runs.delete_logs(current_caller(), _target(message))
+        return proto.DeleteTaskRunLogsResponse()
+
     async def get_task_run_logs(
         self, message: proto.GetTaskRunLogsRequest
     ) -> AsyncIterator[proto.GetTaskRunLogsResponse]:
@@ -50,6 +55,9 @@ class TaskRunHandlers(proto.GoferBase):
 
 
 def _target(
-    message: proto.GetTaskRunRequest | proto.CancelTaskRunRequest | proto.GetTaskRunLogsRequest,
+    message: proto.GetTaskRunRequest
+    | proto.CancelTaskRunRequest
+    | proto.GetTaskRunLogsRequest
+    | proto.DeleteTaskRunLogsRequest,
 ) -> Target:
     return Target(namespace=message.namespace_id, pipeline=message.pipeline_id, run=message.run_id, task=message.id)

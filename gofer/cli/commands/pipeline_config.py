@@ -3,13 +3,13 @@
 import typer
 
 from gofer.cli.aio import command
-from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, group
+from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import pipeline_must_exist, take
 from gofer.cli.show import show_tasks
 from gofer.cli.words import moment, title
 
-app = group("Show the versions of a pipeline.")
+app = group("Show the versions of a pipeline, and delete them.")
 
 
 @app.command("list")
@@ -66,3 +66,20 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument, version: VersionAr
     )
     output.line()
     show_tasks(output, found.tasks)
+
+
+@app.command()
+@command
+async def delete(
+    ctx: typer.Context, pipeline: PipelineArgument, *, version: VersionArgument, yes: YesOption = False
+) -> None:
+    """Forget a version that is neither live nor the only one, and that no run was made from."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    if not yes:
+        cli.output.confirm(f"Version {version} of {pipeline} will be gone.", expected=pipeline)
+    async with cli.client() as client:
+        await client.pipelines.delete_config(pipeline, version)
+    cli.output.json(proto.DeletePipelineConfigResponse())
+    cli.output.success(f"deleted version {version} of {pipeline}")

@@ -14,6 +14,7 @@ from gofer.cli.commands.options import (
     RunArgument,
     TaskArgument,
     WaitOption,
+    YesOption,
     group,
 )
 from gofer.cli.context import cli_of
@@ -118,6 +119,22 @@ async def cancel(
             if wait:
                 cli.output.success(f"{name} has ended: {state_of_task_run(found)}")
         cli.output.json(found)
+
+
+@app.command("delete-logs")
+@command
+async def delete_logs(
+    ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgument, task: TaskArgument, yes: YesOption = False
+) -> None:
+    """Remove the log of a task run that has ended."""
+    cli = cli_of(ctx)
+    if not yes:
+        cli.output.confirm(f"The log of task run {task} of run {run} of {pipeline} will be gone.", expected=task)
+    async with cli.client() as client:
+        await client.task_runs.delete_logs(pipeline, run, task)
+        found = await client.task_runs.get(pipeline, run, task)
+    cli.output.json(found)
+    cli.output.success(f"removed the log of task run {task} of run {run} of {pipeline}")
 
 
 async def _wait(client: "GoferClient", found: "proto.TaskRun") -> "proto.TaskRun":

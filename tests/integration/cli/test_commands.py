@@ -143,6 +143,23 @@ def test_a_run_is_started_again_by_its_own_or_the_live_version(gofer: Gofer, tmp
     assert gofer("run", "retry", "again", "99").status == 3
 
 
+def test_a_version_and_a_log_are_deleted_where_nobody_needs_them(gofer: Gofer, tmp_path: Path) -> None:
+    for word in ("one", "two", "three"):
+        register(gofer, "pruned", f"echo {word}", tmp_path)
+    gofer("run", "start", "pruned", "--wait")
+
+    assert gofer("pipeline", "config", "delete", "pruned", "1").status == 2
+    assert "deleted version 1 of pruned" in gofer("pipeline", "config", "delete", "pruned", "1", "--yes").err
+    assert gofer("pipeline", "config", "delete", "pruned", "2", "--yes", "--format", "json").out == "{}\n"
+    live = gofer("pipeline", "config", "delete", "pruned", "3", "--yes")
+    assert (live.status, "the live one" in live.err) == (1, True)
+    assert gofer("taskrun", "delete-logs", "pruned", "1", "only").status == 2
+    assert "removed the log" in gofer("taskrun", "delete-logs", "pruned", "1", "only", "--yes").err
+    assert json.loads(gofer("taskrun", "get", "pruned", "1", "only", "--format", "json").out)["logsRemoved"]
+    gone = gofer("taskrun", "logs", "pruned", "1", "only")
+    assert (gone.status, "were removed" in gone.err) == (1, True)
+
+
 def test_a_run_is_repaired_and_new_runs_are_refused_and_taken(gofer: Gofer, tmp_path: Path) -> None:
     register(gofer, "mended", "true", tmp_path)
     gofer("run", "start", "mended", "--wait")

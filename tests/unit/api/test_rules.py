@@ -21,10 +21,30 @@ def fields_of(message: type[betterproto2.Message]) -> dict[str, type[betterproto
     return dict(type(made)._betterproto.cls_by_field)  # type: ignore[arg-type]  # noqa: SLF001 - its own fields' classes
 
 
-def test_every_call_of_the_api_and_of_health_has_a_row() -> None:
-    paths = {*proto.GoferBase().__mapping__(), *(rpc.path for rpc in (*Health().rpcs, *Reflection().rpcs))}
+def served() -> set[str]:
+    return {*proto.GoferBase().__mapping__(), *(rpc.path for rpc in (*Health().rpcs, *Reflection().rpcs))}
 
-    assert paths <= set(RULES)
+
+def test_every_call_of_the_api_and_of_health_has_a_row() -> None:
+    assert set() == served() - set(RULES)
+
+
+def test_no_row_is_about_a_call_that_is_none() -> None:
+    """A row that has lost its call would open or close the next one of that name unseen."""
+    assert set() == set(RULES) - served()
+
+
+@pytest.mark.parametrize("path", sorted(proto.GoferBase().__mapping__()))
+def test_every_row_names_fields_that_its_request_has(path: str) -> None:
+    rule = RULES[path]
+    if rule.needs is not Needs.NAMESPACE:
+        return
+    for name in filter(None, (rule.namespace, rule.pipeline)):
+        fields = fields_of(proto.GoferBase().__mapping__()[path].request_type)
+        *within, last = ([rule.within] if rule.within else []) + name.split(".")
+        for each in within:
+            fields = fields_of(fields[each])
+        assert last in fields
 
 
 def test_a_call_without_a_row_keeps_the_server_from_starting() -> None:

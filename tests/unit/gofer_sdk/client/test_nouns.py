@@ -131,6 +131,18 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
         StartedRun(run=proto.Run(id=7)),
     ),
     (
+        lambda client: client.pipelines.delete_config("nightly", 2, namespace="team"),
+        proto.DeletePipelineConfigRequest(namespace_id="team", pipeline_id="nightly", version=2),
+        proto.DeletePipelineConfigResponse(),
+        None,
+    ),
+    (
+        lambda client: client.task_runs.delete_logs("nightly", 7, "build", namespace="team"),
+        proto.DeleteTaskRunLogsRequest(namespace_id="team", pipeline_id="nightly", run_id=7, id="build"),
+        proto.DeleteTaskRunLogsResponse(),
+        None,
+    ),
+    (
         lambda client: client.runs.retry(
             "nightly", 7, same_version=True, initiator=ME, request_id="once", namespace="team"
         ),
