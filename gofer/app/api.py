@@ -18,6 +18,7 @@ from gofer.api.handlers.secrets import SecretHandlers
 from gofer.api.handlers.system import SystemHandlers
 from gofer.api.handlers.task_runs import TaskRunHandlers
 from gofer.api.handlers.tokens import TokenHandlers
+from gofer.api.kept import KeptReplies
 from gofer.api.listeners import Listeners, callback_address
 from gofer.api.server import ApiServer
 from gofer.app.base import Base, objects_of, shutdown_share
@@ -62,13 +63,14 @@ def _api(base: Base) -> Composite:
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
     ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events)
     runs = Runs(database=database, ingress=ingress)
+    kept = KeptReplies(changes=lambda: database.changes)
     return Composite(
         EventHandlers(events=Events(database=database, bus=base.bus)),
         NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
         NotDueHandlers(),
         ObjectHandlers(objects=objects_of(base), most_bytes_at_once=base.settings.max_message_bytes - MIB),
-        PipelineHandlers(pipelines=pipelines, results_limit=limit),
-        RunHandlers(runs=runs, engine=base.engine.name, results_limit=limit),
+        PipelineHandlers(pipelines=pipelines, kept=kept, results_limit=limit),
+        RunHandlers(runs=runs, kept=kept, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
         SystemHandlers(system=System(info=_info(base), ingress=ingress, notes=base.troubles.notes), clock=base.clock),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),

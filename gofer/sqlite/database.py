@@ -34,6 +34,15 @@ class Database(Generic[U]):
         self._writer = writer
         self._readers = readers
 
+    @property
+    def changes(self) -> int:
+        """Count how often something may have been stored.
+
+        What was read while it stood at one number is what is stored for as long as it stands there: it rises before any
+        `write` returns.
+        """
+        return self._writer.changes
+
     async def write(self, function: Callable[[U], T]) -> T:
         """Run `function` on a new unit, on the writer's thread, and give its result once it is on the disk.
 

@@ -55,6 +55,12 @@ class Writer(Generic[U]):
         self._places = asyncio.Semaphore(MAX_WAITING)
         self._wake = asyncio.Event()
         self._stopping = False
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """Count the groups that were committed, or may have been."""
+        return self._changes
 
     async def write(self, function: Callable[[U], T]) -> T:
         """Queue `function` and wait for its commit; see `Database.write`."""
@@ -98,7 +104,10 @@ class Writer(Generic[U]):
         group = [self._jobs.popleft() for _ in range(min(len(self._jobs), MAX_GROUP))]
         functions = [job.function for job in group]
         try:
-            outcomes = await on_thread(self._connection, partial(self._commit, functions))
+            try:
+                outcomes = await on_thread(self._connection, partial(self._commit, functions))
+            finally:
+                self._changes += 1  # before anybody hears of it
             self._after_commit([outcome.unit for outcome in outcomes if isinstance(outcome, Stored)])
             for job, outcome in zip(group, outcomes, strict=True):
                 self._settle(job, outcome.error if isinstance(outcome, Failed) else None)

@@ -15,6 +15,7 @@ from gofer.api.convert.pipelines import (
 )
 from gofer.api.encoded import EncodedParts, element
 from gofer.api.exchange import encoded_reply
+from gofer.api.kept import KeptReplies
 from gofer.core.errors import InvalidInput
 from gofer.services.pipelines import Pipelines, PipelineView
 from gofer.services.runs import Target
@@ -29,9 +30,10 @@ CONFIG_FIELD: Final = 2  # of Pipeline
 class PipelineHandlers(proto.GoferBase):
     """The RPCs about pipelines."""
 
-    def __init__(self, *, pipelines: Pipelines, results_limit: int) -> None:
+    def __init__(self, *, pipelines: Pipelines, kept: KeptReplies, results_limit: int) -> None:
         """Give at most `results_limit` items of a list at once."""
         self._pipelines = pipelines
+        self._kept = kept
         self._results_limit = results_limit
         self._encoded = EncodedParts(field=CONFIG_FIELD)
 
@@ -53,8 +55,12 @@ class PipelineHandlers(proto.GoferBase):
     async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
         """Serve GetPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)
-        view = await self._pipelines.get(current_caller(), target, message.version)
-        return encoded_reply(proto.GetPipelineResponse, await self._encoded_view(view))
+        key = (proto.GetPipelineRequest, current_caller(), target, message.version)
+        reply = await self._kept.of(key, lambda: self._get_pipeline(target, message.version))
+        return encoded_reply(proto.GetPipelineResponse, reply)
+
+    async def _get_pipeline(self, target: Target, version: int) -> bytes:
+        return await self._encoded_view(await self._pipelines.get(current_caller(), target, version))
 
     async def _encoded_view(self, view: PipelineView) -> bytes:
         """Give the one field that the replies with a pipeline have."""

@@ -8,7 +8,9 @@ from gofer.api.convert.common import page_of
 from gofer.api.convert.runs import retry_run_of, run_row_key, run_to_proto, start_run_of
 from gofer.api.encoded import EncodedParts
 from gofer.api.exchange import encoded_reply
+from gofer.api.kept import KeptReplies
 from gofer.services.runs import Runs, Target
+from gofer.storage.page import Page
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import encode
 
@@ -18,10 +20,11 @@ RUNS_FIELD: Final = 1  # of ListRunsResponse
 class RunHandlers(proto.GoferBase):
     """The RPCs about runs."""
 
-    def __init__(self, *, runs: Runs, engine: str, results_limit: int) -> None:
+    def __init__(self, *, runs: Runs, kept: KeptReplies, engine: str, results_limit: int) -> None:
         """Give at most `results_limit` items of a list at once. `engine` is the one of new runs."""
         self._to_proto = partial(run_to_proto, engine=engine)
         self._runs = runs
+        self._kept = kept
         self._results_limit = results_limit
         self._encoded = EncodedParts(field=RUNS_FIELD)
 
@@ -49,13 +52,18 @@ class RunHandlers(proto.GoferBase):
     async def list_runs(self, message: proto.ListRunsRequest) -> proto.ListRunsResponse:
         """Serve ListRuns."""
         target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
-        listed = await self._runs.list(current_caller(), target, page_of(message, self._results_limit))
+        page = page_of(message, self._results_limit)
+        reply = await self._kept.of(
+            (proto.ListRunsRequest, current_caller(), target, page), lambda: self._list_runs(target, page)
+        )
+        return encoded_reply(proto.ListRunsResponse, reply)
+
+    async def _list_runs(self, target: Target, page: Page) -> bytes:
+        listed = await self._runs.list(current_caller(), target, page)
         runs = await self._encoded.joined(
             [(run_row_key(found), partial(self._to_proto, found)) for found in listed.items]
         )
-        return encoded_reply(
-            proto.ListRunsResponse, runs + encode(proto.ListRunsResponse(next_cursor=listed.next_cursor))
-        )
+        return runs + encode(proto.ListRunsResponse(next_cursor=listed.next_cursor))
 
     async def cancel_run(self, message: proto.CancelRunRequest) -> proto.CancelRunResponse:
         """Serve CancelRun."""

@@ -49,6 +49,16 @@ async def test_a_failed_unit_loses_its_changes_and_events_and_takes_no_other_wit
     assert [results[0], results[2]] == ["a", "b"] == await store.names() == store.published
 
 
+async def test_a_change_is_counted_before_anybody_hears_of_it(store: Store) -> None:
+    before = store.database.changes
+    await store.names()
+    assert before == store.database.changes
+
+    await store.add("a")
+
+    assert before < store.database.changes
+
+
 async def test_events_are_published_before_the_writer_hears_of_its_commit(store: Store) -> None:
     seen: list[list[str]] = []
 
