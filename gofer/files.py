@@ -26,6 +26,25 @@ def ensure_private_folder(folder: Path) -> None:
     """
     with contextlib.suppress(FileExistsError), _explained(folder):
         folder.mkdir(mode=FOLDER_MODE, parents=True)
+    _check_private_folder(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise as `ensure_private_folder` would, and where nothing could be written there; make nothing."""
+    there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
+    if there == folder:
+        _check_private_folder(folder)
+    elif not there.is_dir():
+        raise FailedPrecondition(f"{there} is not a folder, so that {folder} can't be made", path=str(folder))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise FailedPrecondition(
+            f"this user (uid {os.geteuid()}) may write nothing in {there}"
+            + (": give it to that user" if there == folder else f", so that the folder {folder} can't be made"),
+            path=str(folder),
+        )
+
+
+def _check_private_folder(folder: Path) -> None:
     with _explained(folder):
         info = folder.lstat()
     _check_owner(folder, info)

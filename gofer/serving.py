@@ -1,19 +1,15 @@
 """The process of `gofer service start`: settings, log, signals, and the server between them."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import structlog
 
 from gofer.app import running_app, settle
-from gofer.config.check import start_warnings, why_not_startable
-from gofer.config.load import load_settings
+from gofer.checking import check
 from gofer.config.settings import Settings
-from gofer.core.errors import GoferError, InvalidInput
-from gofer.engines.registry import EngineRegistry
+from gofer.core.errors import GoferError
 from gofer.lifecycle import exit_in_time, stop_on_signals
 from gofer.logging import set_up_logging
 from gofer.systemd import ServiceManager
@@ -41,25 +37,16 @@ async def _serve(settings: Settings, *, stopping: Callable[[], None]) -> None:
 
 def main(*, config_path: str | None, dev_mode: bool) -> int:
     """Run the server of `gofer service start` until a signal ends it; give the process's exit code."""
-    try:
-        loaded = load_settings(
-            config_path=Path(config_path) if config_path else None,
-            dev_mode=dev_mode,
-            environment=os.environ,
-            home=Path.home(),
-            engines=EngineRegistry().scheduler_names,
-        )
-    except InvalidInput as error:
-        return _refuse(error.faults)
-    faults = why_not_startable(loaded.settings)
-    if faults:
-        return _refuse(faults)
-    with set_up_logging(loaded.settings):
-        for warning in (*loaded.warnings, *start_warnings(loaded.settings)):
+    checked = check(config_path=config_path, dev_mode=dev_mode)
+    if checked.faults or checked.settings is None:
+        return _refuse(checked.faults)
+    settings = checked.settings
+    with set_up_logging(settings):
+        for warning in checked.warnings:
             _log.warning(warning)
         try:
-            with exit_in_time(loaded.settings.server.shutdown_timeout) as stopping:
-                asyncio.run(_serve(loaded.settings, stopping=stopping))
+            with exit_in_time(settings.server.shutdown_timeout) as stopping:
+                asyncio.run(_serve(settings, stopping=stopping))
         except GoferError as error:
             _log.critical("the server can't run", error=error.message)
             return 1

@@ -19,6 +19,7 @@ from gofer.files import read_private_file, write_private_file
 OWN_CERTIFICATE: Final = "server-tls.pem"  # certificate and key in one file, so that they are replaced together
 LIFETIME: Final = timedelta(days=365)
 RENEW_BEFORE: Final = timedelta(days=30)
+SOON: Final = timedelta(days=7)
 ALWAYS_NAMED: Final = ("localhost", "127.0.0.1", "::1")
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 _BACKDATED: Final = timedelta(hours=1)  # for clients whose clocks are behind
@@ -39,6 +40,30 @@ def server_context(settings: Settings, *, now: datetime) -> ssl.SSLContext:
     if not _is_fit(read_private_file(path), names, now):
         write_private_file(path, make_certificate(names, now=now))
     return _context(path, path)
+
+
+def check_pair(certificate: str, key: str) -> None:
+    """Raise `FailedPrecondition`, which names the file and the reason, unless the two can be used together.
+
+    Blocks on the disk.
+    """
+    _context(Path(certificate), Path(key))
+
+
+def certificate_warnings(path: str, *, now: datetime) -> tuple[str, ...]:
+    """Tell what clients will object to in a certificate that can be read: that it is over, or not begun."""
+    try:
+        certificate = x509.load_pem_x509_certificate(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return ()
+    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < starts:
+        return (f"the certificate {path} is not valid before {starts:%Y-%m-%d %H:%M} UTC",)
+    if now >= ends:
+        return (f"the certificate {path} ended on {ends:%Y-%m-%d %H:%M} UTC: clients refuse it",)
+    if now >= ends - SOON:
+        return (f"the certificate {path} ends on {ends:%Y-%m-%d %H:%M} UTC: renew it",)
+    return ()
 
 
 def certificates_of(settings: Settings) -> str:

@@ -38,6 +38,17 @@ class HclFault(ValueError):
         self.column = column
 
 
+class HclFaults(HclFault):
+    """Entries that can't be read, in an otherwise sound text; it reads as the first of them."""
+
+    def __init__(self, faults: "Sequence[HclFault]", *, readable: "HclBody") -> None:
+        """Keep them all, and what is left of the text without them."""
+        first = faults[0]
+        super().__init__(first.text, line=first.line, column=first.column)
+        self.faults = tuple(faults)
+        self.readable = readable
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HclAttribute:
     """One `name = value`."""
@@ -71,7 +82,8 @@ def parse_hcl(text: str) -> HclBody:
     """Read a text of HCL.
 
     Raises:
-        HclFault: it can't be read, gives a name twice, or holds an expression where a plain value belongs.
+        HclFault: it can't be read, gives a name twice, or holds an expression where a plain value belongs. Where the
+            text as a whole can be read, it is `HclFaults` with all of them.
 
     """
     prepare()
@@ -86,7 +98,11 @@ def parse_hcl(text: str) -> HclBody:
         raise HclFault(f"{shown} does not fit here", line=error.line, column=error.column) from error
     except LarkError as error:
         raise HclFault(str(error)) from error
-    return _body(_subtrees(tree)[0], depth=0)
+    faults: list[HclFault] = []
+    body = _body(_subtrees(tree)[0], faults, depth=0)
+    if faults:
+        raise HclFaults(faults, readable=body)
+    return body
 
 
 def prepare() -> None:
@@ -109,7 +125,7 @@ def prepare() -> None:
         hcl2.parser.PARSER_FILE = folder / "hcl_grammar.bin"
 
 
-def _body(node: "Node", *, depth: int) -> HclBody:
+def _body(node: "Node", faults: list[HclFault], *, depth: int) -> HclBody:
     attributes: dict[str, HclAttribute] = {}
     blocks: list[HclBlock] = []
     lines_taken = 0
@@ -117,22 +133,28 @@ def _body(node: "Node", *, depth: int) -> HclBody:
         if child.data not in {"attribute", "block"}:
             continue
         if child.meta.line == lines_taken:
-            raise _fault(child, "a new entry starts a new line")
+            faults.append(_fault(child, "a new entry starts a new line"))
         # A heredoc takes its line end along, so that it ends at the first column of the line that follows.
         lines_taken = child.meta.end_line if child.meta.end_column > 1 else 0
-        if child.data == "block":
-            blocks.append(_block(child, depth=depth + 1))
-            continue
-        attribute = _attribute(child)
-        if attribute.name in attributes:
-            first = attributes[attribute.name].line
-            raise _fault(child, f"{attribute.name} is given twice, first in line {first}")
-        attributes[attribute.name] = attribute
+        try:
+            if child.data == "block":
+                blocks.append(_block(child, faults, depth=depth + 1))
+            else:
+                _add(_attribute(child), attributes)
+        except HclFault as fault:
+            faults.append(fault)
     for block in blocks:
         if block.name in attributes:
             text = f"{block.name} is given as a block and as an attribute"
-            raise HclFault(text, line=block.line, column=block.column)
+            faults.append(HclFault(text, line=block.line, column=block.column))
     return HclBody(attributes=MappingProxyType(attributes), blocks=tuple(blocks))
+
+
+def _add(attribute: HclAttribute, attributes: dict[str, HclAttribute]) -> None:
+    if attribute.name in attributes:
+        text = f"{attribute.name} is given twice, first in line {attributes[attribute.name].line}"
+        raise HclFault(text, line=attribute.line, column=attribute.column)
+    attributes[attribute.name] = attribute
 
 
 def _attribute(node: "Node") -> HclAttribute:
@@ -140,7 +162,7 @@ def _attribute(node: "Node") -> HclAttribute:
     return HclAttribute(name=_text_of(name), value=_value(value, depth=0), line=node.meta.line, column=node.meta.column)
 
 
-def _block(node: "Node", *, depth: int) -> HclBlock:
+def _block(node: "Node", faults: list[HclFault], *, depth: int) -> HclBlock:
     if depth > _MAX_DEPTH:
         raise _fault(node, "blocks are nested too deeply")
     *names, body = [child for child in _subtrees(node) if child.data != "new_line_or_comment"]
@@ -148,7 +170,7 @@ def _block(node: "Node", *, depth: int) -> HclBlock:
     return HclBlock(
         name=name,
         labels=tuple(labels),
-        body=_body(body, depth=depth),
+        body=_body(body, faults, depth=depth),
         line=node.meta.line,
         column=node.meta.column,
     )

@@ -45,15 +45,15 @@ async def open_storage(
 
 async def open_secrets(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> SecretStoreEngine:
     """Open the configured secret store."""
-    name = settings.secret_store.engine
-    block: object = settings.secret_store.sqlite if name == "sqlite" else {}
-    return await stack.enter_async_context(registry.secret_store(name, block))
+    store = settings.secret_store
+    blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite}
+    return await stack.enter_async_context(registry.secret_store(store.engine, blocks.get(store.engine, {})))
 
 
 async def open_objects(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> ObjectStoreEngine:
     """Open the configured object store."""
     store = settings.object_store
-    blocks: dict[str, object] = {"sqlite": store.sqlite, "filesystem": store.filesystem}
+    blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite, "filesystem": store.filesystem}
     return await stack.enter_async_context(registry.object_store(store.engine, blocks.get(store.engine, {})))
 
 

@@ -1,6 +1,7 @@
 """What keeps a server from starting with its settings, and what should be said when it starts."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from gofer.config.paths import lies_open
@@ -39,8 +40,14 @@ def _certificates(settings: Settings) -> Iterator[str]:
         yield "there is no certificate: give server.tls_cert_path and server.tls_key_path (dev mode makes its own)"
     if bool(extensions.tls_cert_path) != bool(extensions.tls_key_path):
         yield "extensions.tls_cert_path and extensions.tls_key_path belong together: give both, or none"
-    elif extensions.tls_cert_path and extensions.tls_cert_path == server.tls_cert_path:
+    elif extensions.tls_cert_path and _are_same(extensions.tls_cert_path, server.tls_cert_path):
         yield "extensions.tls_cert_path is the server's own certificate: remove it, extensions get fresh ones"
+    elif extensions.tls_key_path and _are_same(extensions.tls_key_path, server.tls_key_path):
+        yield "extensions.tls_key_path is the server's own key: remove it, extensions get fresh ones"
+
+
+def _are_same(one: str, other: str) -> bool:
+    return bool(other) and Path(one).resolve() == Path(other).resolve()
 
 
 def _keys(settings: Settings) -> Iterator[str]:

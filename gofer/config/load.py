@@ -1,4 +1,4 @@
-"""Where the settings come from: defaults, then the file, then the environment; later wins, key by key."""
+"""Where the settings come from: defaults, the file, credentials, the environment; later wins, key by key."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -12,10 +12,15 @@ from gofer.config.keys import Key, Value, all_keys
 from gofer.config.paths import settle_paths, state_folder
 from gofer.config.settings import DevelopmentSettings, Settings
 from gofer.core.errors import InvalidInput
-from gofer_sdk.hcl import HclAttribute, HclBlock, HclBody, HclFault, parse_hcl
+from gofer_sdk.hcl import HclAttribute, HclBlock, HclBody, HclFault, HclFaults, parse_hcl
 
 DEFAULT_PATH: Final = Path("/etc/gofer/gofer.hcl")
 PATH_VARIABLE: Final = "GOFER_CONFIG_PATH"
+CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts the files of LoadCredential; one that has the name of a key holds its value."""
+_OTHERS_VARIABLES: Final = ("GOFER_CLI_",)
+_LIKENESS: Final = 0.85  # from which a variable was meant to be a key's: tasks of another Gofer have some of their own
+_EMPTY: Final = HclBody(attributes=MappingProxyType({}), blocks=())
 _ABANDONED: Final = {
     ("server", "tmp_dir"): "server.tmp_dir has no effect: remove it",
     (
@@ -42,14 +47,14 @@ def load_settings(
     dev_mode: bool,
     environment: Mapping[str, str],
     home: Path,
-    engines: Collection[str] = (),
+    engines: Mapping[str, Collection[str]] = MappingProxyType({}),
     default_path: Path = DEFAULT_PATH,
 ) -> Loaded:
     """Read the settings of a server.
 
     `config_path` is the `--config` flag; without one, `default_path` is read if it is there. The variable
-    GOFER_CONFIG_PATH replaces either. An empty variable counts as none. `engines` are the names of scheduler engines
-    that were installed beside Gofer's own and may have blocks.
+    GOFER_CONFIG_PATH replaces either. An empty variable counts as none. `engines` are by block, such as
+    `scheduler`, the names of engines that were installed beside Gofer's own and may have blocks in it.
 
     Raises:
         InvalidInput: with every fault of the file and of the environment, each naming its key and the fix.
@@ -58,7 +63,8 @@ def load_settings(
     path = _find_file(config_path, environment, default_path)
     found = _Found(engines=engines)
     if path is not None:
-        found.take_body(_read_file(path), (), path=path)
+        found.take_body(found.read_file(path), (), path=path)
+    found.take_credentials(environment)
     found.take_environment(environment)
     if found.faults:
         raise InvalidInput("the settings have faults: " + "; ".join(found.faults), faults=tuple(found.faults))
@@ -75,25 +81,12 @@ def _find_file(config_path: Path | None, environment: Mapping[str, str], default
     return default_path if default_path.is_file() else None
 
 
-def _read_file(path: Path) -> HclBody:
-    try:
-        return parse_hcl(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInput(f"there is no configuration file {path}: name another, or leave it out") from None
-    except OSError as error:
-        raise InvalidInput(f"the configuration file {path} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the configuration file {path} can't be read: it is not UTF-8") from error
-    except HclFault as error:
-        raise InvalidInput(f"the configuration file {path} can't be read: {error}") from error
-
-
 class _Found:
     """What the sources say, gathered source by source."""
 
-    def __init__(self, *, engines: Collection[str]) -> None:
+    def __init__(self, *, engines: Mapping[str, Collection[str]]) -> None:
         self.values: dict[tuple[str, ...], Value] = {}
-        self.other: dict[str, Mapping[str, object]] = {}
+        self.other: dict[str, dict[str, Mapping[str, object]]] = {block: {} for block in _WITH_ENGINES}
         self.warnings: list[str] = []
         self.faults: list[str] = []
         self._keys = {key.path: key for key in all_keys()}
@@ -102,17 +95,61 @@ class _Found:
 
     def over(self, settings: Settings) -> Settings:
         """Give `settings` with what was found in place of what they say."""
-        scheduler = replace(settings.scheduler, other=MappingProxyType(self.other))
-        result = _with_values(replace(settings, scheduler=scheduler), self.values, ())
+        other = {block: MappingProxyType(blocks) for block, blocks in self.other.items()}
+        settings = replace(
+            settings,
+            scheduler=replace(settings.scheduler, other=other["scheduler"]),
+            object_store=replace(settings.object_store, other=other["object_store"]),
+            secret_store=replace(settings.secret_store, other=other["secret_store"]),
+        )
+        result = _with_values(settings, self.values, ())
         if not isinstance(result, Settings):
             raise TypeError(f"{result!r} are no settings")
         return result
 
+    def read_file(self, path: Path) -> HclBody:
+        try:
+            return parse_hcl(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self.faults.append(f"there is no configuration file {path}: name another, or leave it out")
+        except OSError as error:
+            self.faults.append(f"the configuration file {path} can't be read: {error.strerror}")
+        except UnicodeDecodeError:
+            self.faults.append(f"the configuration file {path} can't be read: it is not UTF-8")
+        except HclFaults as error:
+            self.faults.extend(f"{path} line {each.line}: {each.text}" for each in error.faults)
+            return error.readable
+        except HclFault as error:
+            self.faults.append(f"the configuration file {path} can't be read: {error}")
+        return _EMPTY
+
+    def take_credentials(self, environment: Mapping[str, str]) -> None:
+        folder = environment.get(CREDENTIALS_VARIABLE, "")
+        for key in self._keys.values() if folder else ():
+            path = Path(folder, key.name)
+            try:
+                text = path.read_text(encoding="utf-8").removesuffix("\n")
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                self.faults.append(f"the credential {path} can't be read: {error}")
+            else:
+                self._take(key, text, where=str(path))
+
     def take_environment(self, environment: Mapping[str, str]) -> None:
-        for key in self._keys.values():
-            text = environment.get(key.variable, "")
+        variables = {key.variable: key for key in self._keys.values()}
+        for name, key in variables.items():
+            text = environment.get(name, "")
             if text:
-                self._take(key, text, where=key.variable)
+                self._take(key, text, where=name)
+        blocks = tuple(f"GOFER_{'__'.join(path).upper()}__" for path in self._blocks)
+        for name in sorted(environment.keys() - variables.keys()):
+            if not name.startswith("GOFER_") or name.startswith(_OTHERS_VARIABLES) or name == PATH_VARIABLE:
+                continue
+            in_block = name.startswith(blocks)
+            close = difflib.get_close_matches(name, variables, n=1, cutoff=0 if in_block else _LIKENESS)
+            if close:
+                self.faults.append(f"the variable {name} is not known; did you mean {close[0]}?")
 
     def take_body(self, body: HclBody, prefix: tuple[str, ...], *, path: Path) -> None:
         for attribute in body.attributes.values():
@@ -145,8 +182,8 @@ class _Found:
             self.faults.append(f"{where}: the block {block.name} has no label: remove {block.labels[0]!r}")
         elif place in self._blocks:
             self.take_body(block.body, place, path=path)
-        elif place[:-1] == ("scheduler",) and block.name in self._engines:
-            self.other[block.name] = _plain(block.body)
+        elif len(place) > 1 and block.name in self._engines.get(".".join(place[:-1]), ()):
+            self.other[place[0]][block.name] = _plain(block.body)
         elif place in self._keys:
             self.faults.append(f"{where}: {block.name} is no block: write {block.name} = ...")
         else:
@@ -161,11 +198,13 @@ class _Found:
     def _not_known(self, place: tuple[str, ...]) -> str:
         prefix = place[:-1]
         known = sorted({path[len(prefix)] for path in self._keys if path[: len(prefix)] == prefix})
-        if prefix == ("scheduler",):
-            known = sorted({*known, *self._engines})
+        known = sorted({*known, *self._engines.get(".".join(prefix), ())})
         close = difflib.get_close_matches(place[-1], known, n=1)
         fix = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
         return f"{'.'.join(place)} is not known; {fix}"
+
+
+_WITH_ENGINES: Final = ("scheduler", "object_store", "secret_store")
 
 
 def _plain(body: HclBody) -> Mapping[str, object]:

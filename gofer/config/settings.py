@@ -219,6 +219,8 @@ class ObjectStoreSettings:
 
     sqlite: SqliteObjectStoreSettings = SqliteObjectStoreSettings()
     filesystem: FilesystemObjectStoreSettings = FilesystemObjectStoreSettings()
+    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
+    """The blocks of engines that do not come with Gofer, by engine name, as the file has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +245,8 @@ class SecretStoreSettings:
     """The engine: `sqlite`, `memory`, which forgets them with the server, or the name of one that you installed."""
 
     sqlite: SqliteSecretStoreSettings = SqliteSecretStoreSettings()
+    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """The blocks of engines that do not come with Gofer, by engine name, as the file has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ The factory is called with that engine's settings block and gives an instance. I
 the engine is entered.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
@@ -56,6 +56,15 @@ class EngineRegistry:
     def secret_store_names(self) -> tuple[str, ...]:
         """The known secret store engines, sorted."""
         return self._secret_stores.names
+
+    @property
+    def names_by_block(self) -> Mapping[str, tuple[str, ...]]:
+        """The known engines by the block of the configuration that chooses among them."""
+        return {
+            "scheduler": self.scheduler_names,
+            "object_store": self.object_store_names,
+            "secret_store": self.secret_store_names,
+        }
 
     def scheduler(self, name: str, settings: object) -> SchedulerEngine:
         """Make the scheduler engine of that name, not entered yet, from its settings block."""

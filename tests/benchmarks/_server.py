@@ -92,7 +92,7 @@ async def started(module: str, *arguments: str, **environment: str) -> AsyncIter
 
 def settings_of(folder: Path, engine: str) -> Settings:
     """Give production's settings but for auth, with everything below one folder."""
-    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder, engines=()).settings
+    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder).settings
     return replace(
         settings,
         server=replace(

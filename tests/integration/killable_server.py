@@ -30,7 +30,7 @@ from gofer.workers.launching import LaunchStep
 
 def settings_of(data: Path, engine: str, port: int) -> Settings:
     """Dev mode with everything below one folder."""
-    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=data, engines=()).settings
+    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=data).settings
     return replace(
         settings,
         server=replace(

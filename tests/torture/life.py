@@ -38,7 +38,7 @@ NUMBERS = {Ending.KILL: signal.SIGKILL, Ending.TERM: signal.SIGTERM}
 def settings_of(orders: Orders) -> Settings:
     """Give dev mode's settings with everything below the folder, and nothing that expires."""
     folder = orders.folder
-    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder, engines=()).settings
+    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder).settings
     return replace(
         settings,
         server=replace(

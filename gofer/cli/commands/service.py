@@ -5,9 +5,10 @@ from typing import Annotated, Final
 import typer
 
 from gofer.cli.aio import ExitStatus, command
-from gofer.cli.commands import token
+from gofer.cli.commands import service_config, token
 from gofer.cli.commands.options import PipelineArgument, RunArgument, YesOption, group
 from gofer.cli.context import cli_of
+from gofer.cli.start_help import StartCommand
 from gofer.cli.states import is_over, state_of_run
 from gofer.cli.tables import Cell, Style
 
@@ -21,17 +22,24 @@ app.add_typer(token.app, name="token")
 app.add_typer(token.app, name="tokens", hidden=True)  # as 0.6 has it
 
 
-@app.command()
+@app.command(cls=StartCommand)
 def start(
     ctx: typer.Context,
     dev_mode: Annotated[
         bool, typer.Option("--dev-mode", "-d", help="For trying out: own certificates, no tokens, this machine only.")
     ] = False,
 ) -> None:
-    """Run a server until it is told to stop; --config names its configuration file."""
+    """Run a server until it is told to stop; --config names its configuration file.
+
+    --help lists every setting with the variable that gives it.
+    """
     from gofer.serving import main
 
     raise typer.Exit(main(config_path=cli_of(ctx).flags.config, dev_mode=dev_mode))
+
+
+app.command("init-config")(service_config.init_config)
+app.command("check-config")(service_config.check_config)
 
 
 @app.command()

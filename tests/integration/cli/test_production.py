@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gofer.config.sample import MARK
 from gofer.tls import make_certificate
 from gofer_sdk._proto import proto
 
@@ -47,33 +48,23 @@ class Production:
 
 
 def files(folder: Path) -> Path:
-    """Write what an administrator writes, and give the configuration."""
+    """Write what an administrator writes, filling in what is marked, and give the configuration."""
     made = make_certificate((HOST,), now=datetime.now(UTC))
     key = made.index(b"-----BEGIN PRIVATE KEY")
     (folder / "cert.pem").write_bytes(made[:key])
     (folder / "key.pem").write_bytes(made[key:])
     config = folder / "gofer.hcl"
-    config.write_text(
-        f"""
-        task_run_logs_dir = "{folder}/data/logs"
-        server {{
-          host          = "{HOST}:0"
-          address       = "{HOST}:0"
-          storage_path  = "{folder}/data/gofer.db"
-          tls_cert_path = "{folder}/cert.pem"
-          tls_key_path  = "{folder}/key.pem"
-        }}
-        scheduler {{
-          engine = "memory"
-        }}
-        secret_store {{
-          sqlite {{
-            path           = "{folder}/data/secrets.db"
-            encryption_key = "0123456789abcdef0123456789abcdef"
-          }}
-        }}
-        """
-    )
+    subprocess.run([*PROGRAM, "service", "init-config", "--filepath", str(config)], check=True, capture_output=True)
+    text = config.read_text().replace("/var/lib/gofer", f"{folder}/data")
+    for name, value in {
+        "tls_cert_path": f"{folder}/cert.pem",
+        "tls_key_path": f"{folder}/key.pem",
+        "encryption_key": "0123456789abcdef0123456789abcdef",
+    }.items():
+        text, count = re.subn(rf'{name} = ""  {re.escape(MARK)}', f'{name} = "{value}"  # given', text)
+        assert count == 1
+    assert MARK not in text
+    config.write_text(text)
     return config
 
 
@@ -81,9 +72,10 @@ def files(folder: Path) -> Path:
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp("production")
     environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    own = {"GOFER_SERVER__HOST": f"{HOST}:0", "GOFER_SERVER__ADDRESS": f"{HOST}:0", "GOFER_SCHEDULER__ENGINE": "memory"}
     with subprocess.Popen(
         [*PROGRAM, "service", "start", "--config", str(files(folder))],
-        env=environment,
+        env=environment | own,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

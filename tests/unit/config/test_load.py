@@ -27,7 +27,7 @@ def load(path: Path | None = None, *, dev_mode: bool = True, environment: Mappin
         dev_mode=dev_mode,
         environment=environment or {},
         home=Path("/home/anna"),
-        engines=("nomad",),
+        engines={"scheduler": ("nomad",), "object_store": ("shelf",), "secret_store": ("safe",)},
         default_path=Path("/nowhere/gofer.hcl"),
     )
 
@@ -113,7 +113,7 @@ def test_every_fault_is_told_with_its_line_or_variable(write: Write) -> None:
 def test_an_unknown_key_with_no_likeness_lists_what_is_known(write: Write) -> None:
     (fault,) = faults(write("secret_store { vault { } }"))
 
-    assert "secret_store.vault is not known; known here: engine, sqlite" in fault
+    assert "secret_store.vault is not known; known here: engine, safe, sqlite" in fault
 
 
 def test_blocks_of_installed_engines_are_kept_as_they_are(write: Write) -> None:
@@ -216,3 +216,88 @@ def test_the_usual_file_is_read_if_it_is_there(write: Write) -> None:
 
     assert path == loaded.path
     assert loaded.settings.run_parallelism_limit == 9
+
+
+def test_blocks_of_installed_stores_are_kept_as_they_are(write: Write) -> None:
+    path = write('object_store {\n shelf {\n  board = 3\n }\n}\nsecret_store {\n safe {\n  code = "x"\n }\n}\n')
+
+    settings = load(path).settings
+
+    assert {"shelf": {"board": 3}} == settings.object_store.other
+    assert {"safe": {"code": "x"}} == settings.secret_store.other
+    assert "code" not in repr(settings.secret_store)
+
+
+def test_a_block_of_a_store_does_not_fit_among_the_schedulers(write: Write) -> None:
+    (fault,) = faults(write("scheduler { shelf { } }"))
+
+    assert "scheduler.shelf is not known" in fault
+
+
+def test_what_is_given_twice_and_what_is_an_expression_is_told_with_everything_else(write: Write) -> None:
+    path = write("""
+        log_level = "info"
+        log_level = "warn"
+        server {
+          host = localhost
+          hots = "x"
+          host = "y"
+        }
+    """)
+
+    found = faults(path, environment={"GOFER_LOG_LEVEL": "loud"})
+
+    expected = [
+        "line 3: log_level is given twice, first in line 2",
+        "line 5: this is an expression",
+        "line 6: server.hots is not known; did you mean host?",
+        "line 7: server.host: 'y' is not host:port",
+        "GOFER_LOG_LEVEL: 'loud' is none of",
+    ]
+    for text in expected:
+        assert [each for each in found if text in each], (text, found)
+    assert len(expected) == len(found)
+
+
+def test_a_file_that_can_not_be_read_does_not_hide_the_faults_of_the_environment(write: Write) -> None:
+    found = faults(write("server {"), environment={"GOFER_LOG_LEVEL": "loud"})
+
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GOFER_SERVER__HOTS", "GOFER_SERVER__HOST"),
+        ("GOFER_SCHEDULER__DOCKER__PRUNES", "GOFER_SCHEDULER__DOCKER__PRUNE"),
+        ("GOFER_LOG_LEVL", "GOFER_LOG_LEVEL"),
+    ],
+)
+def test_a_variable_that_was_meant_for_a_key_is_refused(name: str, meant: str) -> None:
+    assert (f"the variable {name} is not known; did you mean {meant}?",) == faults(environment={name: "x"})
+
+
+@pytest.mark.parametrize("name", ["GOFER_CLI_HOST", "GOFER_PIPELINE_ID", "GOFER_RUN_ID", "GOFER_API_TOKEN"])
+def test_variables_of_others_are_left_alone(name: str) -> None:
+    assert Settings() == load(dev_mode=False, environment={name: "x"}).settings
+
+
+def test_a_credential_beats_the_file_and_the_environment_beats_both(write: Write, tmp_path: Path) -> None:
+    path = write('log_level = "warn"\nsecret_store {\n sqlite {\n  encryption_key = "of the file"\n }\n}\n')
+    (tmp_path / "secret_store.sqlite.encryption_key").write_text("of the credential\n")
+    (tmp_path / "log_level").write_text("error")
+
+    settings = load(path, environment={"CREDENTIALS_DIRECTORY": str(tmp_path), "GOFER_LOG_LEVEL": "debug"}).settings
+
+    assert settings.secret_store.sqlite.encryption_key == "of the credential"
+    assert settings.log_level is LogLevel.DEBUG
+
+
+def test_a_credential_that_is_no_value_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log_level").write_bytes(b"\xff")
+    (tmp_path / "run_parallelism_limit").write_text("many")
+
+    found = faults(environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert len(found) == 2
+    assert "many" in found[0] + found[1]
