@@ -78,7 +78,7 @@ def look_at_server_files(cli: CliContext) -> Iterator[Finding]:
             dev_mode=False,
             environment=cli.environment,
             home=cli.home,
-            engines=EngineRegistry().scheduler_names,
+            engines=EngineRegistry().names_by_block,
         ).settings
     except InvalidInput as error:
         if _may_read(path):
