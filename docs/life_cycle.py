@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from gofer.core.run import RunState, TaskState
-from gofer.core.step import CancelRequested, DeadlinePassed, InternalFault, TaskCancelRequested
+from gofer.core.step import CancelRequested, DeadlinePassed, InternalFault, TaskCancelRequested, TaskDeadlinePassed
 from gofer.core.transitions import RUN_TRANSITIONS, TASK_TRANSITIONS, Cause, ParentsEnded, TasksEnded
 
 PAGE: Final = Path(__file__).parent / "pages" / "concepts" / "run-life-cycle.md"
@@ -46,11 +46,13 @@ LABELS_AT: Final[Mapping[tuple[StrEnum, StrEnum], float]] = {
     (TaskState.RUNNING, TaskState.FAILED): 0.25,
     (TaskState.STARTING, TaskState.STOPPING): 0.35,
     (TaskState.RUNNING, TaskState.STOPPING): 0.7,
+    (TaskState.STOPPING, TaskState.SUCCEEDED): 0.12,
     (RunState.PENDING, RunState.FAILED): 0.65,
 }
 """Where on an arrow its words stand, from 0 to 1, where the middle is taken."""
 
 STOPS: Final = frozenset({TaskCancelRequested, CancelRequested, DeadlinePassed, InternalFault})
+A_STOP: Final = STOPS | {TaskDeadlinePassed}
 
 _COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 170, 100, 108, 32, 8
 
@@ -145,7 +147,7 @@ def _arrows(table: Table[State]) -> Mapping[tuple[State, State], tuple[str, ...]
 def _labels(causes: Iterable[type[Cause]]) -> tuple[str, ...]:
     given = list(causes)
     stops = ["a stop"] if set(given) >= STOPS else []
-    return (*stops, *(_label(cause) for cause in given if not stops or cause not in STOPS))
+    return (*stops, *(_label(cause) for cause in given if not stops or cause not in A_STOP))
 
 
 def _centre(place: Place) -> tuple[float, float]:

@@ -4,7 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gofer.core.ids import (
@@ -79,10 +79,15 @@ def _needs(parents: Sequence[str] | Mapping[str, Requirement]) -> dict[TaskId, R
 
 
 def make_plan(
-    graph: Mapping[str, Sequence[str] | Mapping[str, Requirement]], *, run: Run | None = None, **changes: Any
+    graph: Mapping[str, Sequence[str] | Mapping[str, Requirement]],
+    *,
+    run: Run | None = None,
+    timeout: timedelta | None = None,
+    **changes: Any,
 ) -> Plan:
-    """Make the plan of a run of this graph; `deadline` and the like go in by keyword."""
-    return replace(Plan.of(run or make_run(), make_tasks(graph), engine="memory"), **changes)
+    """Make the plan of a run of this graph; `timeout` is each task's, `deadline` and the like go in by keyword."""
+    tasks = tuple(replace(task, timeout=timeout) for task in make_tasks(graph))
+    return replace(Plan.of(run or make_run(), tasks, engine="memory"), **changes)
 
 
 def make_progress(plan: Plan, *task_runs: TaskRun, run: Run | None = None) -> Progress:

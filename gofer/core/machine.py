@@ -21,7 +21,8 @@ What the machine promises, whatever order signals come in:
 * STARTING and the number of the attempt are committed before any engine hears of the task. The number is what makes a
   launch safe to repeat: after a crash `resume` asks for it again, and the engine is asked first what it knows of it.
 * STOPPING is committed before anything is stopped. What ends after that ended because of the stop, whatever its exit
-  code: CANCELLED, or FAILED where it was the deadline that stopped it. Why is kept as the reason of the row meanwhile.
+  code: CANCELLED, or FAILED where it was a deadline that stopped it. Why is kept as the reason of the row meanwhile.
+  Only a deadline stops nothing that had ended before it: what its engine tells late counts as it was.
 * The first stop of a run decides what it was stopped for. A stored cancel that the actor has not heard of yet counts as
   one: it is applied before any other signal.
 * A run ends in the step in which its last task run ends, never while an engine may hold a container of it.
@@ -45,21 +46,23 @@ from gofer.core.outcome import (
     CANCELLED_RUN,
     CANCELLED_TASK,
     ORPHANED,
-    TIMED_OUT,
     about_task_run,
+    ended_in_time,
     exit_outcome,
     run_admitted,
     run_completed,
     run_outcome,
+    run_timed_out,
     stopped_outcome,
     task_run_completed,
+    task_timed_out,
     unmet_requirement,
 )
 from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, StopRequest, TaskRun, TaskState, stronger
 from gofer.core.step import (
     Admitted,
-    AdoptTask,
     ArmDeadline,
+    ArmTaskDeadline,
     CancelRequested,
     Change,
     DeadlinePassed,
@@ -73,6 +76,7 @@ from gofer.core.step import (
     Step,
     StopTask,
     TaskCancelRequested,
+    TaskDeadlinePassed,
     TaskExited,
     TaskLost,
     TaskRunChanged,
@@ -118,48 +122,6 @@ def apply(progress: Progress, changes: Iterable[Change]) -> None:
                 assert_never(change)
 
 
-def resume(plan: Plan, progress: Progress) -> tuple[Effect, ...]:
-    """Give the effects that are committed but perhaps not done, for an actor that starts from stored rows."""
-    if progress.run.state is not RunState.RUNNING:
-        return ()
-    effects: list[Effect] = []
-    for task_run in progress.task_runs.values():
-        match task_run.state:
-            case TaskState.STARTING:
-                effects.append(LaunchTask(task=task_run.id, attempt=task_run.attempt))
-            case TaskState.RUNNING:
-                effects.append(AdoptTask(task=task_run.id))
-            case TaskState.STOPPING:
-                effects += [AdoptTask(task=task_run.id), StopTask.of(task_run)]
-            case _:
-                pass
-    if progress.run.reason is None:
-        effects += ArmDeadline.of(plan, progress.run)
-    return tuple(effects)
-
-
-def stored_requests(progress: Progress) -> tuple[Signal, ...]:
-    """Give the cancels that the rows hold and that may not be applied yet; posting one twice is harmless.
-
-    An actor that starts, or that has loaded its rows again, posts these before anything else.
-    """
-    run = progress.run
-    if run.state.is_terminal:
-        return ()
-    found: list[Signal] = []
-    if run.stop_request is not None and (run.reason is None or run.stop_request.force):
-        found.append(CancelRequested(request=run.stop_request))
-    found += (
-        TaskCancelRequested(task=task_run.id, request=request)
-        for task_run in progress.task_runs.values()
-        if (request := task_run.stop_request) is not None
-        and request != run.stop_request
-        and not task_run.state.is_terminal
-        and (request.force or task_run.state is not TaskState.STOPPING)
-    )
-    return tuple(found)
-
-
 class _Draft:
     """One step in the making, on an overlay of the progress."""
 
@@ -188,19 +150,17 @@ class _Draft:
             case CancelRequested():
                 self._stop_run(CancelRequested, CANCELLED_RUN, signal.request)
             case DeadlinePassed():
-                self._stop_run(DeadlinePassed, TIMED_OUT)
+                self._stop_run(DeadlinePassed, run_timed_out(self._plan))
             case InternalFault():
                 self._stop_run(InternalFault, Reason(code=ReasonCode.INTERNAL_ERROR, description=signal.description))
-            case TaskStarted() | TaskExited() | LaunchFailed() | TaskLost() | TaskCancelRequested():
-                self._take_of_task(signal)
             case _:
-                assert_never(signal)
+                self._take_of_task(signal)
 
     def fold(self) -> None:
         """End the run if its last task run has ended."""
         run = self._now.run
         if run.state is RunState.RUNNING and self._now.unfinished == 0:
-            self._end_run(*run_outcome(self._now), cause=TasksEnded)
+            self._end_run(*run_outcome(self._plan, self._now), cause=TasksEnded)
 
     def step(self) -> Step:
         """Give what has come of it; nothing is done for a task or a run that has ended in the same step."""
@@ -276,6 +236,8 @@ class _Draft:
                 self._give_up(task_run, TaskLost, ORPHANED)
             case TaskCancelRequested():
                 self._stop_task(task_run, TaskCancelRequested, CANCELLED_TASK, signal.request)
+            case TaskDeadlinePassed():
+                self._stop_task(task_run, TaskDeadlinePassed, task_timed_out(self._plan.tasks[signal.task]), None)
             case _:
                 assert_never(signal)
         self._settle(signal.task)
@@ -297,7 +259,10 @@ class _Draft:
         if task_run.started_at is not None:
             return
         state = TaskState.RUNNING if task_run.state is TaskState.STARTING else task_run.state
-        self._move(replace(task_run, state=state, started_at=signal.at_engine or self._at), TaskStarted)
+        started = replace(task_run, state=state, started_at=signal.at_engine or self._at)
+        self._move(started, TaskStarted)
+        if state is TaskState.RUNNING:
+            self._effects += ArmTaskDeadline.of(self._plan, started)
         self._events.append(about_task_run(TaskRunStarted, task_run))
 
     def _exit(self, task_run: TaskRun, signal: TaskExited) -> None:
@@ -308,7 +273,7 @@ class _Draft:
         if started is not None and task_run.started_at is None:
             self._events.append(about_task_run(TaskRunStarted, task_run))
         state, reason = exit_outcome(signal.exit_code)
-        if task_run.state is TaskState.STOPPING:
+        if task_run.state is TaskState.STOPPING and not ended_in_time(self._plan, self._now.run, task_run, signal):
             state, reason = stopped_outcome(task_run), task_run.reason
         self._end(
             replace(

@@ -1,12 +1,15 @@
 """Which outcome follows from which, of a task, of what waits for it, and of a run; and how events tell of it."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from gofer.core.events import RunAdmitted, RunCompleted, TaskRunCompleted, TaskRunCreated, TaskRunStarted
 from gofer.core.ids import TaskId
-from gofer.core.pipeline import Requirement
+from gofer.core.pipeline import Requirement, Task
 from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, TaskRun, TaskState
+from gofer.core.step import TaskExited
+from gofer_sdk.rules.durations import format_duration
 
 SATISFIED_BY: Final[Mapping[Requirement, frozenset[TaskState]]] = {
     Requirement.ANY: frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SKIPPED}),
@@ -32,7 +35,6 @@ STATUS_OF_RUN: Final[Mapping[RunState, str]] = {
 
 CANCELLED_RUN: Final = Reason(code=ReasonCode.CANCELLED, description="the run was cancelled")
 CANCELLED_TASK: Final = Reason(code=ReasonCode.CANCELLED, description="the task run was cancelled")
-TIMED_OUT: Final = Reason(code=ReasonCode.TIMED_OUT, description="the run took longer than it may")
 ORPHANED: Final = Reason(code=ReasonCode.ORPHANED, description="the engine does not know the container any more")
 
 _AboutTaskRun = TypeVar("_AboutTaskRun", TaskRunCreated, TaskRunStarted)
@@ -47,8 +49,34 @@ def exit_outcome(exit_code: int) -> tuple[TaskState, Reason | None]:
 
 def stopped_outcome(stopping: TaskRun) -> TaskState:
     """Judge a task whose stop was committed before its end: why it was stopped decides, its exit code does not."""
-    timed_out = stopping.reason is not None and stopping.reason.code is ReasonCode.TIMED_OUT
-    return TaskState.FAILED if timed_out else TaskState.CANCELLED
+    return TaskState.FAILED if _is_timeout(stopping.reason) else TaskState.CANCELLED
+
+
+def ended_in_time(plan: Plan, run: Run, stopping: TaskRun, exited: TaskExited) -> bool:
+    """Tell whether a task had ended before the deadline that is stopping it: its engine may be heard of late.
+
+    How long it ran is told by the engine's clock alone, which need not agree with ours.
+    """
+    if not _is_timeout(stopping.reason) or stopping.started_at is None:
+        return False
+    if exited.started_at is None or exited.ended_at is None:
+        return False
+    ended_at = stopping.started_at + (exited.ended_at - exited.started_at)
+    limits = (
+        _after(stopping.started_at, plan.tasks[stopping.id].timeout),
+        _after(run.admitted_at, plan.deadline),
+    )
+    return all(limit is None or ended_at < limit for limit in limits)
+
+
+def task_timed_out(task: Task) -> Reason:
+    """Say that a task ran longer than it may."""
+    return Reason(code=ReasonCode.TIMED_OUT, description=f"the task ran longer than {_told(task.timeout)}")
+
+
+def run_timed_out(plan: Plan) -> Reason:
+    """Say that a run took longer than it may."""
+    return Reason(code=ReasonCode.TIMED_OUT, description=f"the run took longer than {_told(plan.deadline)}")
 
 
 def unmet_requirement(plan: Plan, child: TaskId, task_runs: Mapping[TaskId, TaskRun]) -> Reason | None:
@@ -63,19 +91,19 @@ def unmet_requirement(plan: Plan, child: TaskId, task_runs: Mapping[TaskId, Task
     return None
 
 
-def run_outcome(progress: Progress) -> tuple[RunState, Reason | None]:
+def run_outcome(plan: Plan, progress: Progress) -> tuple[RunState, Reason | None]:
     """Judge a run all of whose tasks have ended, from its counters and from why it was stopped, if it was."""
     verdict = progress.run.reason
+    if _is_timeout(verdict) and not _was_late(plan, progress):
+        verdict = None
     if verdict is not None and verdict.code is not ReasonCode.CANCELLED:
         return RunState.FAILED, verdict
     if progress.failed:
         told = f"{progress.failed} of {len(progress.children)} tasks failed"
         return RunState.FAILED, Reason(code=ReasonCode.ABNORMAL_EXIT, description=told)
-    if verdict is not None:
-        return RunState.CANCELLED, verdict
     if progress.cancelled:
         told = f"{progress.cancelled} of {len(progress.children)} tasks were cancelled"
-        return RunState.CANCELLED, Reason(code=ReasonCode.TASK_CANCELLED, description=told)
+        return RunState.CANCELLED, verdict or Reason(code=ReasonCode.TASK_CANCELLED, description=told)
     return RunState.SUCCEEDED, None
 
 
@@ -112,3 +140,25 @@ def task_run_completed(task_run: TaskRun) -> TaskRunCompleted:
         task_run_id=task_run.id,
         status=STATUS_OF_TASK[task_run.state],
     )
+
+
+def _is_timeout(reason: Reason | None) -> bool:
+    return reason is not None and reason.code is ReasonCode.TIMED_OUT
+
+
+def _was_late(plan: Plan, progress: Progress) -> bool:
+    """Tell whether the run's deadline stopped anything, or found a task that somebody else was stopping."""
+    limit = _after(progress.run.admitted_at, plan.deadline)
+    return limit is None or any(
+        task_run.reason == progress.run.reason
+        or (task_run.state is TaskState.CANCELLED and task_run.ended_at is not None and task_run.ended_at >= limit)
+        for task_run in progress.task_runs.values()
+    )
+
+
+def _after(begin: datetime | None, limit: timedelta | None) -> datetime | None:
+    return None if begin is None or limit is None else begin + limit
+
+
+def _told(limit: timedelta | None) -> str:
+    return "it may" if limit is None else f"its timeout of {format_duration(limit)}"

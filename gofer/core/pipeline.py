@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gofer.core.ids import DeploymentId, NamespaceId, PipelineId, PipelineKey, TaskId, Version
@@ -60,7 +60,10 @@ class RegistryAuth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The definition of one container of a pipeline. Empty `command` or `entrypoint` mean the image's own."""
+    """The definition of one container of a pipeline. Empty `command` or `entrypoint` mean the image's own.
+
+    `timeout` is how long its container may run; None = as long as it likes.
+    """
 
     id: TaskId
     description: str = ""
@@ -71,6 +74,7 @@ class Task:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     inject_api_token: bool = False
+    timeout: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,10 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineConfig:
-    """One registered version of a pipeline. `parallelism` 0 means that the pipeline sets no limit."""
+    """One registered version of a pipeline. `parallelism` 0 means that the pipeline sets no limit.
+
+    `run_timeout` is how long a run of it may take from its admission, where the run is given no other; None = no limit.
+    """
 
     namespace: NamespaceId
     pipeline: PipelineId
@@ -103,6 +110,7 @@ class PipelineConfig:
     state: ConfigState
     registered_at: datetime
     deprecated_at: datetime | None
+    run_timeout: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

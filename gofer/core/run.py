@@ -58,7 +58,7 @@ class ReasonCode(StrEnum):
     REQUIREMENT_UNMET = "requirement_unmet"  # skipped: a parent's outcome does not match
     CANCELLED = "cancelled"  # a user's cancel
     TASK_CANCELLED = "task_cancelled"  # the run ended CANCELLED because single tasks of it were cancelled
-    TIMED_OUT = "timed_out"  # the deadline passed
+    TIMED_OUT = "timed_out"  # the timeout of the task, or of its run, passed
     ORPHANED = "orphaned"  # the engine does not know the attempt any more
     INTERNAL_ERROR = "internal_error"  # a fault of ours
 
@@ -127,8 +127,8 @@ class Run:
     """One run of a pipeline. `revision` rises with each stored change; `version` is fixed at creation.
 
     `reason` of a run that has not ended says why it is being stopped. `engine` is the one that its attempts were given
-    to, empty before the first. `damage` says in words what of the stored run can't be read: such a run can be shown and
-    ended, never begun.
+    to, empty before the first. `timeout` is how long it may take from its admission, None = no limit. `damage` says in
+    words what of the stored run can't be read: such a run can be shown and ended, never begun.
     """
 
     namespace: NamespaceId
@@ -140,6 +140,7 @@ class Run:
     initiator: Initiator
     variables: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+    timeout: timedelta | None = None
     created_at: datetime
     admitted_at: datetime | None = None
     ended_at: datetime | None = None
@@ -214,6 +215,7 @@ class Plan:
             initiator=run.initiator,
             tasks={task.id: task for task in tasks},
             children={task: tuple(found) for task, found in children.items()},
+            deadline=run.timeout,
         )
 
 

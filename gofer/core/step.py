@@ -68,6 +68,13 @@ class TaskCancelRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDeadlinePassed:
+    """The time that the task may run is over."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
     """A user asked for the run to be cancelled, and the request is stored (or is stored with this very step)."""
 
@@ -86,7 +93,7 @@ class InternalFault:
     description: str
 
 
-TaskSignal: TypeAlias = TaskStarted | LaunchFailed | TaskExited | TaskLost | TaskCancelRequested
+TaskSignal: TypeAlias = TaskStarted | LaunchFailed | TaskExited | TaskLost | TaskCancelRequested | TaskDeadlinePassed
 Signal: TypeAlias = Admitted | TaskSignal | CancelRequested | DeadlinePassed | InternalFault
 
 # ---------------------------------------------------------------- effects
@@ -155,7 +162,23 @@ class ArmDeadline:
         return (cls(at=run.admitted_at + plan.deadline),)
 
 
-Effect: TypeAlias = EnsureImages | LaunchTask | AdoptTask | StopTask | ArmDeadline
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmTaskDeadline:
+    """Post `TaskDeadlinePassed` at this time, at once where it is past; nothing once the task run has ended."""
+
+    task: TaskId
+    at: datetime
+
+    @classmethod
+    def of(cls, plan: Plan, running: TaskRun) -> "tuple[ArmTaskDeadline, ...]":
+        """Count from the start of the container; nothing where the task has no limit."""
+        timeout = plan.tasks[running.id].timeout
+        if timeout is None or running.started_at is None:
+            return ()
+        return (cls(task=running.id, at=running.started_at + timeout),)
+
+
+Effect: TypeAlias = EnsureImages | LaunchTask | AdoptTask | StopTask | ArmDeadline | ArmTaskDeadline
 
 # ---------------------------------------------------------------- changes
 

@@ -17,6 +17,7 @@ from gofer.core.step import (
     LaunchFailed,
     Signal,
     TaskCancelRequested,
+    TaskDeadlinePassed,
     TaskExited,
     TaskLost,
     TaskStarted,
@@ -37,7 +38,7 @@ Cause: TypeAlias = Signal | ParentsEnded | TasksEnded
 TaskTable: TypeAlias = Mapping[TaskState, Mapping[type[Cause], tuple[TaskState, ...]]]
 RunTable: TypeAlias = Mapping[RunState, Mapping[type[Cause], tuple[RunState, ...]]]
 
-_TASK_SIGNALS: Final = (TaskStarted, LaunchFailed, TaskExited, TaskLost, TaskCancelRequested)
+_TASK_SIGNALS: Final = (TaskStarted, LaunchFailed, TaskExited, TaskLost, TaskCancelRequested, TaskDeadlinePassed)
 _STOPS_OF_RUN: Final = (CancelRequested, DeadlinePassed, InternalFault)
 
 
@@ -64,11 +65,11 @@ TASK_TRANSITIONS: Final[TaskTable] = {
         TaskStarted: (TaskState.RUNNING,),
         TaskExited: (TaskState.SUCCEEDED, TaskState.FAILED),
         TaskLost: (TaskState.FAILED,),
-        **_tasks_to(TaskState.STOPPING, TaskCancelRequested, *_STOPS_OF_RUN),
+        **_tasks_to(TaskState.STOPPING, TaskCancelRequested, TaskDeadlinePassed, *_STOPS_OF_RUN),
     },
     TaskState.STOPPING: {
-        **_tasks_to(TaskState.STOPPING, TaskStarted, TaskCancelRequested, *_STOPS_OF_RUN),
-        TaskExited: (TaskState.CANCELLED, TaskState.FAILED),
+        **_tasks_to(TaskState.STOPPING, TaskStarted, TaskCancelRequested, TaskDeadlinePassed, *_STOPS_OF_RUN),
+        TaskExited: (TaskState.CANCELLED, TaskState.FAILED, TaskState.SUCCEEDED),
         LaunchFailed: (TaskState.CANCELLED, TaskState.FAILED),
         TaskLost: (TaskState.CANCELLED, TaskState.FAILED),
     },

@@ -18,13 +18,14 @@ import structlog
 
 from gofer.core.errors import GoferError, IllegalTransition, NotFound, Unavailable, Unreadable
 from gofer.core.ids import RunKey, TaskId
-from gofer.core.machine import apply, decide, resume, stored_requests
-from gofer.core.run import Plan, Progress, Run, RunState
+from gofer.core.machine import apply, decide
+from gofer.core.resuming import resume, stored_requests
+from gofer.core.run import Plan, Progress, Run, RunState, TaskRun
 from gofer.core.step import (
     Admitted,
     AdoptTask,
     ArmDeadline,
-    DeadlinePassed,
+    ArmTaskDeadline,
     Effect,
     EnsureImages,
     InternalFault,
@@ -35,6 +36,7 @@ from gofer.core.step import (
     TaskRunChanged,
 )
 from gofer.services.progress import RunProgress, StaleRevision
+from gofer.workers.deadlines import Deadlines
 from gofer.workers.launching import BackOff, Launching, Spawn
 from gofer.workers.task_supervisor import TaskSupervisor
 
@@ -58,7 +60,7 @@ class _Posted:
 
 
 class RunActor:
-    """Brings one run to its end. The inbox holds at most two signals for each live task run, so it needs no limit."""
+    """Brings one run to its end. The inbox holds at most three signals for each live task run, so it needs no limit."""
 
     def __init__(self, *, key: RunKey, progress: RunProgress, parts: Launching, spawn: Spawn) -> None:
         """Spawn effects in the given group; it outlives the actor."""
@@ -70,12 +72,12 @@ class RunActor:
         self._wake = asyncio.Event()
         self._poked = False
         self._over = False
-        self._armed = False
         self._about = f"the run {key}"
         self._load_from = progress.load
         self._fault = _FAULT  # what is told of the last one
         self._refusals = 0  # of the database, since it last took or gave something
         self._supervisors: dict[TaskId, TaskSupervisor] = {}
+        self._deadlines = Deadlines(key=key, clock=parts.clock, spawn=spawn, post=self.post)
         self._while_live: list[asyncio.Task[object]] = []  # effects that mean nothing once the run has ended
         self._plan: Plan
         self._progress: Progress
@@ -104,6 +106,7 @@ class RunActor:
             self._parts.troubles.over(self._about)
             for posted in self._inbox:
                 posted.committed.set()
+            self._deadlines.over()
             for task in self._while_live:
                 task.cancel()
 
@@ -185,8 +188,7 @@ class RunActor:
         """Find out what a write that was refused, or whose answer was lost, has changed."""
         await self._load()
         for task_run in self._progress.task_runs.values():
-            if task_run.state.is_terminal:
-                self._parts.logs.end(task_run.key)
+            self._let_go(task_run)
         await self._take_up()
         self.poke()
 
@@ -235,10 +237,16 @@ class RunActor:
         """Apply what is committed, and let go the followers of what has ended; all of its output is on the disk."""
         for number, change in enumerate(step.changes, 1):
             apply(self._progress, (change,))
-            if isinstance(change, TaskRunChanged) and change.task_run.state.is_terminal:
-                self._parts.logs.end(change.task_run.key)
+            if isinstance(change, TaskRunChanged):
+                self._let_go(change.task_run)
             if number % _A_BREATH == 0:
                 await asyncio.sleep(0)
+
+    def _let_go(self, task_run: TaskRun) -> None:
+        """End what goes on for a task run that has ended; nothing for another."""
+        if task_run.state.is_terminal:
+            self._parts.logs.end(task_run.key)
+            self._deadlines.ended(task_run.id)
 
     async def _start_all(self, effects: Iterable[Effect], *, adopted: bool) -> None:
         for number, effect in enumerate(effects, 1):
@@ -295,15 +303,10 @@ class RunActor:
                 if effect.task not in self._supervisors:
                     self._supervise(effect.task, adopted=True)
                 self._spawn(self._stop(effect), name=f"stop {self._key.task(effect.task)}")
-            case ArmDeadline():
-                self._arm(effect)
+            case ArmDeadline() | ArmTaskDeadline():
+                self._deadlines.arm(effect)
             case _:
                 assert_never(effect)
-
-    def _arm(self, effect: ArmDeadline) -> None:
-        if not self._armed:
-            self._armed = True
-            self._start_while_live(self._await_deadline(effect), name=f"deadline {self._key}")
 
     def _start_while_live(self, work: Coroutine[object, object, object], *, name: str) -> None:
         self._while_live.append(self._spawn(work, name=name))
@@ -356,7 +359,3 @@ class RunActor:
                 engine = await self._parts.engine(self._plan.engine)
                 spec = self._parts.image_of(image.name, image.registry_auth)
                 await engine.ensure_image(spec, progress=lambda _: None)
-
-    async def _await_deadline(self, effect: ArmDeadline) -> None:
-        await self._parts.clock.sleep(effect.at - self._parts.clock.now())
-        self.post(DeadlinePassed())

@@ -20,6 +20,7 @@ from gofer.core.step import (
     Step,
     StopTask,
     TaskCancelRequested,
+    TaskDeadlinePassed,
     TaskExited,
     TaskLost,
     TaskStarted,
@@ -34,8 +35,8 @@ REFUSED = Reason(code=ReasonCode.LAUNCH_FAILED, description="the engine refused"
 class Driver:
     """One run, its clock, and all that came of its signals. Every signal comes a second after the one before."""
 
-    def __init__(self, graph: Graph, deadline: timedelta | None = None) -> None:
-        self.plan = make_plan(graph, run=make_run(), deadline=deadline)
+    def __init__(self, graph: Graph, deadline: timedelta | None = None, timeout: timedelta | None = None) -> None:
+        self.plan = make_plan(graph, run=make_run(), deadline=deadline, timeout=timeout)
         self.progress = make_progress(self.plan, run=make_run())
         self.now = NOW
         self.events: list[Event] = []
@@ -115,6 +116,10 @@ def cancel(*, force: bool = False) -> CancelRequested:
 
 def cancel_task(task: str, *, force: bool = False) -> TaskCancelRequested:
     return TaskCancelRequested(task=TaskId(task), request=StopRequest(at=NOW, force=force))
+
+
+def overdue(task: str) -> TaskDeadlinePassed:
+    return TaskDeadlinePassed(task=TaskId(task))
 
 
 def launch(task: str, attempt: int = 1) -> LaunchTask:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import permutations, product
 from typing import Final, TypeAlias
 
@@ -10,15 +11,29 @@ from gofer.core.ids import TaskId
 from gofer.core.machine import apply, decide
 from gofer.core.pipeline import Requirement
 from gofer.core.run import Plan, Progress, TaskState
-from gofer.core.step import DeadlinePassed, LaunchFailed, LaunchTask, Signal, Step, TaskExited, TaskLost, TaskStarted
+from gofer.core.step import (
+    DeadlinePassed,
+    LaunchFailed,
+    LaunchTask,
+    Signal,
+    Step,
+    TaskDeadlinePassed,
+    TaskExited,
+    TaskLost,
+    TaskStarted,
+)
 from tests.factories import NOW, make_plan, make_progress, make_run
-from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, refused, started
+from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, overdue, refused, started
 from tests.unit.core.naive_run import Edge, Graph, NaiveRun
 
 Move: TypeAlias = tuple[Signal, Callable[[NaiveRun], NaiveRun]]
 """A signal to the machine, and what it means."""
 
 EDGES: Final[tuple[Edge | None, ...]] = (None, "any", "success", "failure")
+TASK_TIMEOUT: Final = timedelta(hours=1)
+RUN_TIMEOUT: Final = timedelta(hours=10)
+IN_TIME: Final = NOW + TASK_TIMEOUT / 2
+RUN_TIMED_OUT: Final[Move] = (DeadlinePassed(), lambda run: run.stop_run("timeout"))
 SEEN_AS: Final = {TaskState.STARTING: "LIVE", TaskState.RUNNING: "LIVE"}
 
 
@@ -52,12 +67,25 @@ def few_moves(graph: Graph) -> list[Move]:
     return moves
 
 
-def all_moves(graph: Graph) -> list[Move]:
-    """Give every kind of signal there is."""
-    moves = [*few_moves(graph), (DeadlinePassed(), lambda run: run.stop_run("deadline"))]
+def untimed_moves(graph: Graph) -> list[Move]:
+    """Give every kind of signal there is but those of tasks with a timeout."""
+    moves = [*few_moves(graph), RUN_TIMED_OUT]
     for task in graph:
         moves += _of_task(task)[3:]
     return moves
+
+
+def timed_moves(graph: Graph) -> list[Move]:
+    """Give what decides about timeouts: starts, ends that are told in time or not, timeouts, a cancel of the run."""
+    moves = [*few_moves(graph)[:1], RUN_TIMED_OUT]
+    for task in graph:
+        moves += [_of_task(task)[0], _of_task(task)[3], *_timed(task)]
+    return moves
+
+
+def all_moves(graph: Graph) -> list[Move]:
+    """Give every kind of signal there is."""
+    return untimed_moves(graph) + [move for task in graph for move in _timed(task)]
 
 
 def _of_task(task: str) -> list[Move]:
@@ -65,15 +93,24 @@ def _of_task(task: str) -> list[Move]:
         (exited(task), lambda run: run.end(task, good=True)),
         (exited(task, 1), lambda run: run.end(task, good=False)),
         (cancel_task(task), lambda run: run.stop_task(task)),
-        (started(task), lambda run: run),
+        (started(task), lambda run: run.start(task)),
         (lost(task), lambda run: run.end(task, good=False)),
         (refused(task), lambda run: run.end(task, good=False)),
     ]
 
 
+def _timed(task: str) -> list[Move]:
+    return [
+        (overdue(task), lambda run: run.stop_task(task, "timeout")),
+        (exited(task, started_at=NOW, ended_at=IN_TIME), lambda run: run.end(task, good=True, in_time=True)),
+        (exited(task, 1, started_at=NOW, ended_at=IN_TIME), lambda run: run.end(task, good=False, in_time=True)),
+    ]
+
+
 def check(graph: Graph, moves: Sequence[Move]) -> int:
     """Play the moves in every order there is; the number of different situations. Fails where the two models differ."""
-    plan = make_plan({task: {on: Requirement(kind.upper()) for on, kind in of.items()} for task, of in graph.items()})
+    wanted = {task: {on: Requirement(kind.upper()) for on, kind in of.items()} for task, of in graph.items()}
+    plan = make_plan(wanted, timeout=TASK_TIMEOUT, deadline=RUN_TIMEOUT)
     first = make_progress(plan, run=make_run())
     admitted = decide(plan, first, ADMITTED, at=NOW)
     model = NaiveRun(graph=graph)
@@ -85,12 +122,12 @@ def check(graph: Graph, moves: Sequence[Move]) -> int:
         model, progress, history = todo.pop()
         for signal, meaning in moves:
             after = _copy(progress)
-            step = _decide(plan, after, signal)
+            expected = known.setdefault(found := meaning(model), found)
+            step = _decide(plan, after, signal, at=_now(expected))
             if step is None:
                 assert _is_impossible(signal, model, progress), f"{graph} after {history} refuses {signal}"
                 continue
             told = (*history, signal)
-            expected = known.setdefault(found := meaning(model), found)
             _compare(model, expected, after, step, history=told)
             situation = _situation(expected, after)
             if situation not in seen:
@@ -99,20 +136,27 @@ def check(graph: Graph, moves: Sequence[Move]) -> int:
     return len(seen)
 
 
-def _decide(plan: Plan, progress: Progress, signal: Signal) -> Step | None:
+def _now(model: NaiveRun) -> datetime:
+    return NOW + 2 * RUN_TIMEOUT if model.run_stopped == "timeout" else NOW
+
+
+def _decide(plan: Plan, progress: Progress, signal: Signal, *, at: datetime) -> Step | None:
     """Decide; None where the machine says that this can't happen now."""
     try:
-        return decide(plan, progress, signal, at=NOW)
+        return decide(plan, progress, signal, at=at)
     except IllegalTransition:
         return None
 
 
 def _is_impossible(signal: Signal, model: NaiveRun, progress: Progress) -> bool:
-    """Tell whether no engine can say this: what waits has no container, and what runs was not refused."""
-    if not isinstance(signal, TaskStarted | TaskExited | LaunchFailed | TaskLost):
+    """Tell whether this can't be: what waits has no container, what runs was not refused, and time begins with it."""
+    if not isinstance(signal, TaskStarted | TaskExited | LaunchFailed | TaskLost | TaskDeadlinePassed):
         return False
-    runs = progress.task_runs[signal.task].state is TaskState.RUNNING
-    return model.states[signal.task] == "PENDING" or (runs and isinstance(signal, LaunchFailed))
+    state = progress.task_runs[signal.task].state
+    runs_not = model.states[signal.task] == "PENDING" or (
+        state is TaskState.STARTING and isinstance(signal, TaskDeadlinePassed)
+    )
+    return runs_not or (state is TaskState.RUNNING and isinstance(signal, LaunchFailed))
 
 
 def _compare(

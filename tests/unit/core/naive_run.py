@@ -26,9 +26,11 @@ ENDED = frozenset(SATISFIED)
 class NaiveRun:
     """The facts of a run; every method gives the run with one fact more."""
 
-    ended: frozenset[tuple[str, bool]] = frozenset()  # tasks that ended, and whether with exit code 0
+    ended: frozenset[tuple[str, bool, bool]] = frozenset()  # what ended: with exit code 0? before any timeout?
     stopped: frozenset[tuple[str, str]] = frozenset()  # tasks that something stopped before their end, and what first
-    run_stopped: str = ""  # what stopped the run first: "user", "deadline", or nothing
+    begun: frozenset[str] = frozenset()  # tasks that were seen to start before any timeout of the run
+    run_stopped: str = ""  # what stopped the run first: "user", "timeout", or nothing
+    left: frozenset[str] = frozenset()  # tasks that were left when the run's timeout passed
     graph: Graph = field(default_factory=dict, compare=False)
 
     def state(self, task: str) -> str:
@@ -41,12 +43,18 @@ class NaiveRun:
             return "PENDING"
         if any(self.graph[task][parent] not in SATISFIED[state] for parent, state in parents.items()):
             return "SKIPPED"
-        good = dict(self.ended).get(task)
-        if good is None:
+        end = self._end_of(task)
+        if end is None:
             return "STOPPING" if why else "LIVE"
-        if why:
-            return "FAILED" if why.startswith("deadline") else "CANCELLED"
+        good, in_time = end
+        if why == "user":
+            return "CANCELLED"
+        if why == "timeout" and not in_time:
+            return "FAILED"
         return "SUCCEEDED" if good else "FAILED"
+
+    def _end_of(self, task: str) -> tuple[bool, bool] | None:
+        return next(((good, in_time) for which, good, in_time in self.ended if which == task), None)
 
     @cached_property
     def states(self) -> dict[str, str]:
@@ -58,15 +66,27 @@ class NaiveRun:
         states = set(self.states.values())
         if not states <= ENDED:
             return "RUNNING"
-        if self.run_stopped == "deadline" or "FAILED" in states:
+        in_time = {which for which, _, in_time in self.ended if in_time}
+        if self.left - in_time or "FAILED" in states:
             return "FAILED"
         return "CANCELLED" if "CANCELLED" in states else "SUCCEEDED"
 
-    def end(self, task: str, *, good: bool) -> "NaiveRun":
-        """Let a task's container end, or never have been; only what is launched can."""
+    def end(self, task: str, *, good: bool, in_time: bool = False) -> "NaiveRun":
+        """Let a task's container end, or never have been; only what is launched can.
+
+        `in_time` where its engine tells that it ran for less than any timeout, whenever that is heard. What began in
+        time is known only of what was seen to start before the run's timeout passed, and matters only to timeouts.
+        """
         if self.states[task] not in {"LIVE", "STOPPING"}:
             return self
-        return replace(self, ended=self.ended | {(task, good)})
+        known = task in self.begun or dict(self.stopped).get(task) == "user"
+        return replace(self, ended=self.ended | {(task, good, in_time and known)})
+
+    def start(self, task: str) -> "NaiveRun":
+        """Let a task's container be seen to run."""
+        if self.states[task] not in {"LIVE", "STOPPING"} or self.run_stopped == "timeout":
+            return self
+        return replace(self, begun=self.begun | {task})
 
     def stop_task(self, task: str, why: str = "user") -> "NaiveRun":
         """Stop one task, whatever it does; the first one to stop it counts."""
@@ -81,7 +101,8 @@ class NaiveRun:
         """Stop all tasks at one moment; the first one to stop the run counts."""
         if self.outcome != "RUNNING" or self.run_stopped:
             return self
-        stopped = replace(self, run_stopped=why)
+        left = {task for task, state in self.states.items() if state not in ENDED} if why == "timeout" else set()
+        stopped = replace(self, run_stopped=why, left=frozenset(left))
         for task in self.graph:
             one = self.stop_task(task, why)
             stopped = replace(stopped, stopped=stopped.stopped | one.stopped)

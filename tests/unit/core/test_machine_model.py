@@ -3,15 +3,25 @@
 Graphs of four tasks take minutes: `python -m tests.torture.model` goes through them.
 """
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.unit.core.model_check import all_moves, check, few_moves, graphs
+from tests.unit.core.model_check import Move, all_moves, check, few_moves, graphs, timed_moves, untimed_moves
+from tests.unit.core.naive_run import Graph
 
 
-@pytest.mark.parametrize("tasks", [0, 1, 2])
-def test_small_runs_do_what_the_rules_say_whatever_happens(tasks: int) -> None:
+@pytest.mark.parametrize("tasks", [0, 1])
+def test_the_smallest_runs_do_what_the_rules_say_whatever_happens(tasks: int) -> None:
     for graph in graphs(tasks):
         assert check(graph, all_moves(graph)) >= 1
+
+
+@pytest.mark.parametrize("moves", [untimed_moves, timed_moves])
+def test_runs_of_two_tasks_do_what_the_rules_say_whatever_happens(moves: Callable[[Graph], list[Move]]) -> None:
+    situations = sum(check(graph, moves(graph)) for graph in graphs(2))
+
+    assert situations > 800
 
 
 @pytest.mark.slow

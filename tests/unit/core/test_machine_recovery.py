@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from gofer.core.machine import resume, stored_requests
-from gofer.core.step import AdoptTask, ArmDeadline, StopTask
+from gofer.core.resuming import resume, stored_requests
+from gofer.core.step import AdoptTask, ArmDeadline, ArmTaskDeadline, StopTask
+from tests.factories import NOW
 from tests.unit.core.driver import ADMITTED, Driver, cancel, cancel_task, exited, launch, started, stop
 
 
@@ -37,6 +38,16 @@ def test_resume_arms_the_deadline_until_the_run_is_being_stopped() -> None:
 
     assert ArmDeadline(at=run.run.admitted_at + timedelta(hours=1)) == armed[-1]
     assert {AdoptTask, StopTask} == {type(effect) for effect in resume(run.plan, run.progress)}
+
+
+def test_resume_arms_the_timeouts_of_the_tasks_that_run_from_their_stored_start() -> None:
+    run = Driver({"runs": [], "starts": [], "stops": [], "done": []}, timeout=timedelta(hours=1))
+    run(ADMITTED, started("runs", NOW), *(started(each) for each in ("stops", "done")), exited("done"))
+    run(cancel_task("stops"))
+
+    armed = [effect for effect in resume(run.plan, run.reloaded()) if isinstance(effect, ArmTaskDeadline)]
+
+    assert [ArmTaskDeadline(task=run.task("runs").id, at=NOW + timedelta(hours=1))] == armed
 
 
 def test_resume_does_nothing_for_a_run_that_is_queued_or_has_ended() -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import TypeAlias
 
@@ -22,14 +23,16 @@ from gofer.core.step import (
     Signal,
     StopTask,
     TaskCancelRequested,
+    TaskDeadlinePassed,
     TaskExited,
     TaskLost,
     TaskStarted,
 )
 from gofer.core.transitions import RUN_TRANSITIONS, TASK_TRANSITIONS, Cause, ParentsEnded, TasksEnded
 from tests.factories import NOW, make_plan, make_progress
-from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, refused, started
+from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, overdue, refused, started
 
+TIMEOUT = timedelta(hours=1)
 PARENT, CHILD = TaskId("parent"), TaskId("child")
 SIGNALS: tuple[Signal, ...] = (
     ADMITTED,
@@ -44,8 +47,10 @@ SIGNALS: tuple[Signal, ...] = (
             started(task),
             exited(task),
             exited(task, 1),
+            exited(task, started_at=NOW, ended_at=NOW + TIMEOUT / 2),
             refused(task),
             lost(task),
+            overdue(task),
             cancel_task(task),
             cancel_task(task, force=True),
         )
@@ -148,7 +153,7 @@ class Explorer:
 
 @cache
 def exploration_of(requirement: Requirement) -> Explorer:
-    explorer = Explorer(make_plan({PARENT: [], CHILD: {PARENT: requirement}}))
+    explorer = Explorer(make_plan({PARENT: [], CHILD: {PARENT: requirement}}, timeout=TIMEOUT))
     explorer.explore()
     return explorer
 
@@ -198,7 +203,7 @@ def test_every_way_out_of_a_state_is_taken() -> None:
 
 
 def test_what_the_tables_do_not_have_is_refused(explored: Explorer) -> None:
-    of_task = (TaskStarted, LaunchFailed, TaskExited, TaskLost, TaskCancelRequested)
+    of_task = (TaskStarted, LaunchFailed, TaskExited, TaskLost, TaskCancelRequested, TaskDeadlinePassed)
     of_run = (CancelRequested, DeadlinePassed, InternalFault, Admitted)
 
     assert explored.refused_by_task == {

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from gofer.core.events import Event, TaskRunCompleted
 from gofer.core.ids import TaskId
-from gofer.core.machine import apply, decide, resume, stored_requests
+from gofer.core.machine import apply, decide
+from gofer.core.resuming import resume, stored_requests
 from gofer.core.run import Plan, Progress, ReasonCode, Run, StopRequest, TaskRun, TaskState, stronger
 from gofer.core.step import (
     Admitted,
@@ -21,6 +22,7 @@ from gofer.core.step import (
     Signal,
     StopTask,
     TaskCancelRequested,
+    TaskDeadlinePassed,
     TaskExited,
     TaskLost,
     TaskStarted,
@@ -85,6 +87,8 @@ class World:
             self.first_stop = kind
         if isinstance(signal, TaskCancelRequested):
             self.stopped_tasks.setdefault(signal.task, "cancel")
+        if isinstance(signal, TaskDeadlinePassed) and self._runs(signal.task):
+            self.stopped_tasks.setdefault(signal.task, "deadline")
         if self.first_stop:
             for task, found in self.progress.task_runs.items():
                 if not found.state.is_terminal:
@@ -126,9 +130,13 @@ class World:
             case _:
                 self.move(choose(self._from_outside()), choose)
 
+    def _runs(self, task: TaskId) -> bool:
+        return self.progress.task_runs[task].state is TaskState.RUNNING
+
     def _from_outside(self) -> list[str]:
         live = [task for task, found in self.progress.task_runs.items() if not found.state.is_terminal]
         names = 3 * [f"{end} {task}" for task in live for end in ("cancel", "kill")]
+        names += [f"overdue {task}" for task in live if self._runs(task)]
         names += ["cancel", "kill", "fault"] if not self.run.state.is_terminal else []
         return names + (["deadline"] if self.run.admitted_at else ["fault"])
 
@@ -140,6 +148,8 @@ class World:
                 self._ask(which, force=what == "kill")
             case "fault":
                 self.inbox.append(InternalFault(description="fault"))
+            case "overdue":
+                self.inbox.append(TaskDeadlinePassed(task=TaskId(which)))
             case "deadline":
                 self.inbox.append(DeadlinePassed())
             case "take":
