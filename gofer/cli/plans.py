@@ -117,7 +117,13 @@ def _owner(path: str) -> str:
 
 def _fields(config: "proto.PipelineConfig") -> Iterator[tuple[str, Value]]:
     yield from _set(
-        {"name": config.name, "description": config.description, "parallelism": config.parallelism}, prefix=""
+        {
+            "name": config.name,
+            "description": config.description,
+            "parallelism": config.parallelism,
+            "run_timeout": config.run_timeout,
+        },
+        prefix="",
     )
     for name in sorted(config.tasks):
         # A task without another field is there all the same.
@@ -132,6 +138,7 @@ def _task_fields(task: "proto.Task", prefix: str) -> Iterator[tuple[str, Value]]
         "entrypoint": list(task.entrypoint),
         "command": list(task.command),
         "inject_api_token": task.inject_api_token,
+        "timeout": task.timeout,
         "registry_auth.user": auth.user if auth else "",
         "registry_auth.pass": HIDDEN if auth else "",
     }

@@ -30,6 +30,8 @@ def show_run(output: Output, run: "proto.Run", task_runs: "Sequence[proto.TaskRu
         rows.append(("Reason", run.status_reason.description))
     rows.append(("Started", f"{moment(run.started, now=now, detail=output.detail)} by {_initiator(run)}"))
     rows.append(("Duration", span(run.started, run.ended, now=now)))
+    if run.timeout:
+        rows.append(("Timeout", run.timeout))
     if run.variables:
         rows.append(("Variables", ", ".join(sorted(f"{variable.key}={variable.value}" for variable in run.variables))))
     output.fields(rows)
@@ -78,11 +80,12 @@ def show_tasks(output: Output, tasks: "Mapping[str, proto.Task]") -> None:
             f"{line}{bullet} {name}",
             tasks[name].image,
             words_of_needs(needs[name], all_of_them=not is_drawn),
+            tasks[name].timeout,
             tasks[name].description,
         ]
         for name, line in lines.items()
     ]
-    _print(output, ("Task", "Image", "Needs", "Description"), rows)
+    _print(output, ("Task", "Image", "Needs", "Timeout", "Description"), rows)
 
 
 def needs_of(task: "proto.Task | None") -> dict[str, str]:

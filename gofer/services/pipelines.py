@@ -35,6 +35,7 @@ from gofer.storage.page import Listed, Page
 from gofer.storage.unit import Unit
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft, config_faults, find_requirement
 from gofer_sdk.rules.text import list_faults
+from gofer_sdk.rules.timeouts import timeout_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,7 @@ class Pipelines:
             entrypoint=draft.entrypoint,
             command=draft.command,
             inject_api_token=draft.inject_api_token,
+            timeout=timeout_of(draft.timeout),
         )
 
     def _prune(self, unit: Unit, key: PipelineKey, *, newest: Version) -> None:
@@ -255,6 +257,7 @@ def _next_config(unit: Unit, key: PipelineKey, draft: ConfigDraft, tasks: tuple[
         state=ConfigState.UNRELEASED,
         registered_at=unit.now,
         deprecated_at=None,
+        run_timeout=timeout_of(draft.run_timeout),
     )
 
 

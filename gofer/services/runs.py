@@ -20,6 +20,7 @@ from gofer.storage.page import Listed, Page
 from gofer.storage.unit import Unit
 from gofer_sdk.rules.run import initiator_faults, run_variables_faults
 from gofer_sdk.rules.text import list_faults
+from gofer_sdk.rules.timeouts import timeout_fault, timeout_of
 
 REQUEST_ID_LIFE = timedelta(hours=24)
 """How long the same request id of the same pipeline gives the same run."""
@@ -29,13 +30,17 @@ MAX_REQUEST_ID_CHARACTERS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """What a caller asks for. An empty `namespace` means the caller's own; an empty `request_id` promises nothing."""
+    """What a caller asks for. An empty `namespace` means the caller's own; an empty `request_id` promises nothing.
+
+    An empty `timeout` means that of the version; 0 means none.
+    """
 
     namespace: str
     pipeline: str
     variables: Mapping[str, str]
     initiator: Initiator | None
     request_id: str = ""
+    timeout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ class Runs:
         no new runs.
         """
         initiator = command.initiator or Initiator(type=InitiatorType.UNKNOWN, name="", reason="")
-        _check(initiator, command.request_id, variables=command.variables)
+        _check(initiator, command.request_id, variables=command.variables, run_timeout=command.timeout)
 
         def write(unit: Unit) -> StartedRun:
             key = pipeline_key(unit, caller, Target(namespace=command.namespace, pipeline=command.pipeline))
@@ -97,18 +102,25 @@ class Runs:
                 return earlier
             self._ingress.require_open()
             _require_active(unit, key)
+            version = _live_version(unit, key)
             wanted = _Wanted(
-                version=_live_version(unit, key),
+                version=version,
                 initiator=initiator,
                 variables={name: value for name, value in command.variables.items() if name},
                 request_id=command.request_id,
+                timeout=(
+                    timeout_of(command.timeout) if command.timeout else unit.pipelines.get_run_timeout(key, version)
+                ),
             )
             return _insert(unit, key, wanted)
 
         return await self._database.write(write)
 
     async def retry(self, caller: Caller, command: RetryRun) -> StartedRun:
-        """Store another run with the variables of an old one, whether that has ended or not. Raises as `start`."""
+        """Store another run with the variables of an old one, whether that has ended or not. Raises as `start`.
+
+        A timeout that the old run was given for itself holds for the new one, too.
+        """
         if command.initiator is not None:
             _check(command.initiator, command.request_id)
 
@@ -122,11 +134,13 @@ class Runs:
             _require_active(unit, key)
             if old.damage:
                 raise FailedPrecondition(f"run {old.key} can't be started again, {old.damage}: start a new one")
+            version = old.version if command.same_version else _live_version(unit, key)
             wanted = _Wanted(
-                version=old.version if command.same_version else _live_version(unit, key),
+                version=version,
                 initiator=command.initiator or old.initiator,
                 variables=old.variables,
                 request_id=command.request_id,
+                timeout=_timeout_again(unit, old, version),
             )
             return _insert(unit, key, wanted)
 
@@ -205,6 +219,7 @@ class _Wanted:
     initiator: Initiator
     variables: Mapping[str, str]
     request_id: str
+    timeout: timedelta | None
 
 
 def _insert(unit: Unit, key: PipelineKey, wanted: _Wanted) -> StartedRun:
@@ -218,6 +233,7 @@ def _insert(unit: Unit, key: PipelineKey, wanted: _Wanted) -> StartedRun:
             initiator=wanted.initiator,
             variables=wanted.variables,
             request_id=wanted.request_id,
+            timeout=wanted.timeout,
             created_at=unit.now,
         )
     )
@@ -233,16 +249,32 @@ def _insert(unit: Unit, key: PipelineKey, wanted: _Wanted) -> StartedRun:
     return StartedRun(run=run, existing=False)
 
 
+def _timeout_again(unit: Unit, old: Run, version: Version) -> timedelta | None:
+    """Give what the old run was given for itself, else what the version says."""
+    key = old.key.of_pipeline
+    is_its_own = old.timeout != unit.pipelines.get_run_timeout(key, old.version)
+    return old.timeout if is_its_own else unit.pipelines.get_run_timeout(key, version)
+
+
 def _earlier(unit: Unit, key: PipelineKey, request_id: str) -> StartedRun | None:
     """Give the run that an earlier call with this request id made, if any did."""
     found = unit.runs.find_by_request(key, request_id, unit.now - REQUEST_ID_LIFE) if request_id else None
     return None if found is None else StartedRun(run=found, existing=True)
 
 
-def _check(initiator: Initiator, request_id: str, *, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+def _check(
+    initiator: Initiator,
+    request_id: str,
+    *,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    run_timeout: str = "",
+) -> None:
     faults = [*initiator_faults(initiator.name, initiator.reason), *run_variables_faults(variables)]
     if len(request_id) > MAX_REQUEST_ID_CHARACTERS:
         faults.append(f"request_id: at most {MAX_REQUEST_ID_CHARACTERS} characters")
+    fault = timeout_fault(run_timeout, what="timeout")
+    if fault is not None:
+        faults.append(fault)
     if faults:
         raise InvalidInput(list_faults(faults), faults=tuple(faults))
 

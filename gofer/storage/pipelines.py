@@ -1,6 +1,6 @@
 """Pipelines and their configs (versions) in the database."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from gofer.core.errors import NotFound
@@ -10,7 +10,7 @@ from gofer.core.times import maybe_to_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.deployments import DeploymentRepository
 from gofer.storage.page import Listed, Page, cut, within_bytes
-from gofer.storage.rows import config_of, pipeline_of, tasks_to_json
+from gofer.storage.rows import config_of, duration_of, duration_to_row, pipeline_of, tasks_to_json
 
 _FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
 _LIST: Final = """
@@ -31,6 +31,9 @@ _LIVE_VERSION: Final = "SELECT version FROM pipeline_configs WHERE namespace = ?
 _FIND_PARALLELISM: Final = (
     "SELECT parallelism FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 )
+_FIND_RUN_TIMEOUT: Final = (
+    "SELECT run_timeout_ms FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
+)
 _LIST_CONFIGS: Final = """
     SELECT * FROM pipeline_configs
     WHERE namespace = :namespace AND pipeline = :pipeline AND (:before IS NULL OR version < :before)
@@ -38,8 +41,9 @@ _LIST_CONFIGS: Final = """
 """
 _INSERT_CONFIG: Final = """
     INSERT INTO pipeline_configs
-    (namespace, pipeline, version, name, description, parallelism, tasks, state, registered_at, deprecated_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (namespace, pipeline, version, name, description, parallelism, tasks, state, registered_at, deprecated_at,
+     run_timeout_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE_CONFIG_STATE: Final = (
     "UPDATE pipeline_configs SET state = ?, deprecated_at = ? WHERE namespace = ? AND pipeline = ? AND version = ?"
@@ -149,6 +153,13 @@ class PipelineRepository(DeploymentRepository):
             raise self._config_not_found(key, version)
         return int(row["parallelism"])
 
+    def get_run_timeout(self, key: PipelineKey, version: Version) -> timedelta | None:
+        """Give how long a run of a version may take (None = no limit), without its tasks. Raises `NotFound`."""
+        row = self._connection.execute(_FIND_RUN_TIMEOUT, (key.namespace, key.pipeline, version)).fetchone()
+        if row is None:
+            raise self._config_not_found(key, version)
+        return duration_of(row["run_timeout_ms"])
+
     def list_configs(self, key: PipelineKey, page: Page) -> Listed[PipelineConfig]:
         """Give a pipeline's configs, newest version first."""
         (before,) = page.after((int,)) or (None,)
@@ -185,6 +196,7 @@ class PipelineRepository(DeploymentRepository):
                 config.state,
                 to_ms(config.registered_at),
                 maybe_to_ms(config.deprecated_at),
+                duration_to_row(config.run_timeout),
             ),
         )
         self._connection.execute(_RAISE_LAST_VERSION, (config.version, config.namespace, config.pipeline))

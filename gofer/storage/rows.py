@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -93,6 +93,7 @@ def config_of(row: Row) -> PipelineConfig:
         state=ConfigState(row["state"]),
         registered_at=from_ms(row["registered_at"]),
         deprecated_at=maybe_from_ms(row["deprecated_at"]),
+        run_timeout=duration_of(row["run_timeout_ms"]),
     )
 
 
@@ -128,6 +129,7 @@ def _task_to_json(task: Task) -> dict[str, object]:
         "entrypoint": task.entrypoint,
         "command": task.command,
         "inject_api_token": task.inject_api_token,
+        "timeout_ms": duration_to_row(task.timeout),
     }
 
 
@@ -152,6 +154,7 @@ def _tasks(text: str) -> tuple[Task, ...]:
             entrypoint=tuple(task["entrypoint"]),
             command=tuple(task["command"]),
             inject_api_token=task["inject_api_token"],
+            timeout=duration_of(task.get("timeout_ms")),
         )
         for task in json.loads(text)
     )
@@ -203,6 +206,7 @@ def _run(row: Row) -> Run:
         ),
         variables=variables or {},
         request_id=row["request_id"],
+        timeout=duration_of(row["timeout_ms"]),
         created_at=_time(row["created_at"]),
         admitted_at=_maybe_time(row["admitted_at"]),
         ended_at=_maybe_time(row["ended_at"]),
@@ -245,6 +249,7 @@ def run_to_row(run: Run) -> dict[str, Value]:
         "initiator_reason": run.initiator.reason,
         "variables": _dump(dict(run.variables)),
         "request_id": run.request_id,
+        "timeout_ms": duration_to_row(run.timeout),
         "created_at": to_ms(run.created_at),
     }
 
@@ -331,6 +336,16 @@ def _time(value: int) -> datetime:
 
 def _maybe_time(value: int | None) -> datetime | None:
     return None if value is None else _time(value)
+
+
+def duration_of(value: int | None) -> timedelta | None:
+    """Read a column of milliseconds."""
+    return None if value is None else timedelta(milliseconds=value)
+
+
+def duration_to_row(duration: timedelta | None) -> int | None:
+    """Give a duration as whole milliseconds."""
+    return None if duration is None else duration // timedelta(milliseconds=1)
 
 
 def _reason_to_row(reason: Reason | None) -> dict[str, Value]:

@@ -21,11 +21,11 @@ _INSERT: Final = """
     INSERT INTO runs
     (namespace, pipeline, id, version, state, reason_code, reason_description,
      initiator_type, initiator_name, initiator_reason, variables, request_id,
-     created_at, admitted_at, ended_at, stop_at, stop_force, objects_expired, engine, revision)
+     created_at, admitted_at, ended_at, stop_at, stop_force, objects_expired, engine, revision, timeout_ms)
     VALUES
     (:namespace, :pipeline, :id, :version, :state, :reason_code, :reason_description,
      :initiator_type, :initiator_name, :initiator_reason, :variables, :request_id,
-     :created_at, :admitted_at, :ended_at, :stop_at, :stop_force, :objects_expired, :engine, :revision)
+     :created_at, :admitted_at, :ended_at, :stop_at, :stop_force, :objects_expired, :engine, :revision, :timeout_ms)
 """
 _FIND: Final = "SELECT * FROM runs WHERE namespace = ? AND pipeline = ? AND id = ?"
 _LIST: Final = """

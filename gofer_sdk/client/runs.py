@@ -39,13 +39,15 @@ class RunCalls:
         variables: Mapping[str, str] | None = None,
         initiator: proto.Initiator | None = None,
         request_id: str = "",
+        run_timeout: str = "",
         namespace: str = "",
     ) -> StartedRun:
         """Start a run of the live version, and return it as it was stored, usually PENDING.
 
         The same request id for the same pipeline within 24 hours gives the same run, with `existing` set. Without one
         the client makes one, so that a call whose answer was lost is made again safely. `variables` beat those of the
-        pipeline and are taken literally. The initiator is a bot by the name of `gofer_sdk` unless another is given.
+        pipeline and are taken literally. `run_timeout` is a Go duration such as `2h`: empty is that of the pipeline,
+        0 no limit. The initiator is a bot by the name of `gofer_sdk` unless another is given.
 
         Raises InvalidInput, NotFound, FailedPrecondition (disabled, or no version is live), PermissionDenied.
         """
@@ -55,6 +57,7 @@ class RunCalls:
             variables=dict(variables or {}),
             initiator=initiator or proto.Initiator(type=proto.InitiatorType.BOT, name="gofer_sdk"),
             request_id=request_id or uuid.uuid4().hex,
+            timeout=run_timeout,
         )
         reply = await self._calls.safe(request, proto.StartRunResponse)
         return StartedRun(run=present(reply.run, request), existing=reply.existing)

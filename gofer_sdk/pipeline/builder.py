@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 
 from gofer_sdk._proto import proto
@@ -13,6 +14,7 @@ from gofer_sdk.pipeline import shapes
 from gofer_sdk.pipeline.dependencies import Dependencies, Dependency, pairs_of
 from gofer_sdk.pipeline.faults import Origin, PipelineFault, PipelineFaults, find_origin
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft, find_faults, find_requirement
+from gofer_sdk.rules.durations import format_duration
 from gofer_sdk.rules.text import quoted
 
 MESSAGE_PATH_VARIABLE = "GOFER_PIPELINE_MESSAGE_PATH"
@@ -43,6 +45,8 @@ class Task:
         variables: the environment of the container; values may be references (`secret("key")` and the like).
         registry_auth: what opens the registry of the image.
         inject_api_token: give the task a token for Gofer's API as GOFER_API_TOKEN.
+        timeout: how long the container may run, such as `"1h30m"` or a `timedelta`; it is ended then, and the task has
+            failed. Empty or 0 = as long as it likes.
         depends_on: tasks that must end before this one starts: a list of tasks, ids and `after(task, status)`, or a
             mapping of tasks or ids to statuses. A task or an id alone asks for success.
 
@@ -60,6 +64,7 @@ class Task:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     registry_auth: RegistryAuth | None = None
     inject_api_token: bool = False
+    timeout: str | timedelta = ""
     depends_on: Dependencies = ()
     origin: Origin | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -85,6 +90,7 @@ class Task:
             command=tuple(self.command) if self.script is None else (_unindented(self.script),),
             registry_user=self.registry_auth.user if self.registry_auth else "",
             registry_password=self.registry_auth.password if self.registry_auth else "",
+            timeout=_timeout_text(self.timeout),
         )
 
     def shape_faults(self) -> Iterator[str]:
@@ -97,6 +103,7 @@ class Task:
         yield from shapes.list_faults(self.interpreter, "its interpreter", str, '["/bin/sh", "-c"]')
         yield from shapes.mapping_faults(self.variables, "its variables", str, '{"KEY": "value"}')
         yield from shapes.flag_faults(self.inject_api_token, "its inject_api_token")
+        yield from shapes.timeout_faults(self.timeout, "its timeout")
         yield from _registry_faults(self.registry_auth)
         yield from self._script_faults()
         dependency_faults = tuple(self._dependency_shape_faults())
@@ -132,6 +139,8 @@ class Pipeline:
         name: for people; the id where it is left out.
         description: for people; any text.
         parallelism: at most so many runs of it at a time; 0 = no limit of its own.
+        run_timeout: how long a run of it may take from its admission, such as `"8h"` or a `timedelta`; what is left is
+            ended then, and the run has failed. Empty or 0 = as long as it takes. A run may be given another one.
 
     Raises:
         PipelineFaults: the pipeline or its tasks break a rule; all faults are told together.
@@ -143,6 +152,7 @@ class Pipeline:
     name: str = ""
     description: str = ""
     parallelism: int = 0
+    run_timeout: str | timedelta = ""
     origin: Origin | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -161,6 +171,7 @@ class Pipeline:
             description=self.description,
             parallelism=self.parallelism,
             tasks=tuple(task.draft() for task in self.tasks),
+            run_timeout=_timeout_text(self.run_timeout),
         )
 
     def to_message(self) -> proto.UserPipelineConfig:
@@ -171,6 +182,7 @@ class Pipeline:
             description=self.description,
             parallelism=self.parallelism,
             tasks=[_task_message(task) for task in self.tasks],
+            run_timeout=_timeout_text(self.run_timeout),
         )
 
     def emit(self) -> None:
@@ -199,6 +211,7 @@ class Pipeline:
             *shapes.text_faults(self.name, "the pipeline's name"),
             *shapes.text_faults(self.description, "the pipeline's description"),
             *shapes.number_faults(self.parallelism, "the pipeline's parallelism"),
+            *shapes.timeout_faults(self.run_timeout, "the pipeline's run timeout"),
             *shapes.list_faults(self.tasks, "the pipeline's tasks", Task, "[build, check]"),
         )
         yield from (PipelineFault(text=text, origin=self.origin) for text in own)
@@ -230,6 +243,7 @@ def _task_message(task: Task) -> proto.UserPipelineTaskConfig:
         entrypoint=list(draft.entrypoint),
         command=list(draft.command),
         inject_api_token=task.inject_api_token,
+        timeout=draft.timeout,
     )
 
 
@@ -248,6 +262,10 @@ def _contradictions(dependencies: Dependencies) -> Iterator[str]:
     for parent, status in pairs_of(dependencies):
         if seen.setdefault(parent, status) != status:
             yield f"it depends on {quoted(parent)} with both {seen[parent]} and {status}: choose one"
+
+
+def _timeout_text(timeout: str | timedelta) -> str:
+    return timeout if isinstance(timeout, str) else format_duration(timeout)
 
 
 def _unindented(script: str) -> str:

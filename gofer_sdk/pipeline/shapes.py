@@ -1,6 +1,7 @@
 """Mistakes that a type checker would have told: a text where a list belongs, a number among the variables."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 
 from gofer_sdk.rules.text import quoted
 
@@ -27,6 +28,12 @@ def number_faults(value: object, what: str) -> Iterator[str]:
     """Tell a value that should be a whole number and is not."""
     if not isinstance(value, int) or isinstance(value, bool):
         yield f"{what} is {_described(value)}: write a whole number"
+
+
+def timeout_faults(value: object, what: str) -> Iterator[str]:
+    """Tell a value that should be a duration and is not."""
+    if not isinstance(value, str | timedelta):
+        yield f"{what} is {_described(value)}: write a duration, such as '1h30m' or timedelta(minutes=90)"
 
 
 def list_faults(value: object, what: str, kinds: type | tuple[type, ...], example: str) -> Iterator[str]:

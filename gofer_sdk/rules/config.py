@@ -14,6 +14,7 @@ from typing import Final
 from gofer_sdk.rules.graph import find_graph_faults
 from gofer_sdk.rules.ids import fault_of_id
 from gofer_sdk.rules.text import fault_of_text, quoted
+from gofer_sdk.rules.timeouts import timeout_fault
 
 MAX_TASKS: Final = 50_000
 MAX_DEPENDENCIES: Final = 1_000_000
@@ -62,17 +63,22 @@ class TaskDraft:
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
     inject_api_token: bool = False
+    timeout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigDraft:
-    """A pipeline configuration as somebody wrote it, nothing checked yet. `parallelism` 0 means no limit."""
+    """A pipeline configuration as somebody wrote it, nothing checked yet. `parallelism` 0 means no limit.
+
+    Timeouts are Go durations, empty or 0 for none.
+    """
 
     id: str
     name: str = ""
     description: str = ""
     parallelism: int = 0
     tasks: tuple[TaskDraft, ...] = ()
+    run_timeout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +141,7 @@ def _pipeline_faults(config: ConfigDraft) -> Iterator[str]:
     yield from _found(fault_of_text(config.description, what="pipeline description", max_bytes=MAX_DESCRIPTION_BYTES))
     if not 0 <= config.parallelism <= MAX_PARALLELISM:
         yield f"parallelism {config.parallelism} is not allowed: use 0 for no limit, or a positive number"
+    yield from _found(timeout_fault(config.run_timeout, what="run timeout"))
 
 
 def _size_faults(config: ConfigDraft) -> Iterator[str]:
@@ -153,6 +160,7 @@ def _task_text_faults(task: TaskDraft) -> Iterator[str]:
     yield from _each(task.command, what="command", check=argument)
     yield from _found(argument(task.registry_user, what="its registry user"))
     yield from _found(argument(task.registry_password, what="its registry password"))
+    yield from _found(timeout_fault(task.timeout, what="its timeout"))
     for key, value in task.variables.items():
         yield from variable_faults(key, value)
     size_bytes = _start_size_bytes(task)

@@ -60,6 +60,7 @@ async def test_what_only_an_older_version_says_is_stored_again(stub: proto.Gofer
         {"entrypoint": ["other"]},
         {"variables": {"KEY": "other"}},
         {"inject_api_token": True},
+        {"timeout": "1h"},
         {"depends_on": {"two": proto.UserPipelineTaskConfigRequiredParentStatus.ANY}},
         {"registry_auth": proto.RegistryAuth(user="me", pass_="x")},
     ],
@@ -74,7 +75,9 @@ async def test_every_field_of_a_task_counts(stub: proto.GoferStub, change: dict[
     assert await ask(stub, other, task("two")) == (False, 2, [])
 
 
-@pytest.mark.parametrize("change", [{"name": "other"}, {"description": "other"}, {"parallelism": 7}])
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"description": "other"}, {"parallelism": 7}, {"run_timeout": "1h"}]
+)
 async def test_every_field_of_a_pipeline_counts(stub: proto.GoferStub, change: dict[str, object]) -> None:
     await register(stub, task("one"))
     other = config(task("one"))

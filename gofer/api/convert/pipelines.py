@@ -20,6 +20,7 @@ from gofer.core.run import VariableSource
 from gofer.services.config_plan import ConfigPlan
 from gofer_sdk._proto import proto
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
+from gofer_sdk.rules.timeouts import timeout_text
 
 MASK: Final = "***"
 """What is shown in the place of a password."""
@@ -65,6 +66,7 @@ def config_draft_of(message: proto.UserPipelineConfig) -> ConfigDraft:
         description=message.description,
         parallelism=message.parallelism,
         tasks=tuple(_task_draft_of(task) for task in message.tasks),
+        run_timeout=message.run_timeout,
     )
 
 
@@ -81,6 +83,7 @@ def _task_draft_of(message: proto.UserPipelineTaskConfig) -> TaskDraft:
         registry_user=auth.user,
         registry_password=auth.pass_,
         inject_api_token=message.inject_api_token,
+        timeout=message.timeout,
     )
 
 
@@ -108,6 +111,7 @@ def config_to_proto(config: PipelineConfig) -> proto.PipelineConfig:
         state=CONFIG_STATES[config.state],
         registered=ms(config.registered_at),
         deprecated=ms(config.deprecated_at),
+        run_timeout=timeout_text(config.run_timeout),
     )
 
 
@@ -144,6 +148,7 @@ def task_to_proto(task: Task) -> proto.Task:
         entrypoint=list(task.entrypoint),
         command=list(task.command),
         inject_api_token=task.inject_api_token,
+        timeout=timeout_text(task.timeout),
     )
 
 

@@ -7,6 +7,7 @@ from gofer.api.convert.common import given_to_proto, initiator_of, initiator_to_
 from gofer.core.run import Reason, ReasonCode, Run, RunState, StopRequest, VariableSource
 from gofer.services.runs import RetryRun, StartRun, Target
 from gofer_sdk._proto import proto
+from gofer_sdk.rules.timeouts import timeout_text
 
 # One state of ours is a state and a status on the wire.
 RUN_STATES: Final[Mapping[RunState, tuple[proto.RunRunState, proto.RunRunStatus]]] = {
@@ -42,6 +43,7 @@ def start_run_of(request: proto.StartRunRequest) -> StartRun:
         variables=request.variables,
         initiator=initiator_of(request.initiator),
         request_id=request.request_id,
+        timeout=request.timeout,
     )
 
 
@@ -75,6 +77,7 @@ def run_to_proto(run: Run, *, engine: str = "") -> proto.Run:
         engine=run.engine or ("" if run.state.is_terminal else engine),
         admitted=ms(run.admitted_at),
         request_id=run.request_id,
+        timeout=timeout_text(run.timeout),
     )
 
 

@@ -82,6 +82,7 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument) -> None:
             ("Health", _health(runs)),
             ("Version", f"{found.config.version} ({title(found.config.state.name or '')})"),
             ("Parallelism", str(found.config.parallelism or "unlimited")),
+            *([("Run timeout", found.config.run_timeout)] if found.config.run_timeout else []),
             ("Created", moment(found.metadata.created, now=now, detail=detail)),
         ]
     )

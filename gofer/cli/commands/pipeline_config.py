@@ -60,6 +60,7 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument, version: VersionAr
             ("Name", found.name),
             ("Description", found.description or "-"),
             ("Parallelism", str(found.parallelism or "unlimited")),
+            *([("Run timeout", found.run_timeout)] if found.run_timeout else []),
             ("Registered", moment(found.registered, now=now, detail=detail)),
             ("Deprecated", moment(found.deprecated, now=now, detail=detail)),
         ]

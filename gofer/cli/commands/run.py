@@ -40,6 +40,9 @@ async def start(
     pipeline: PipelineArgument,
     *,
     follow: FollowOption = False,
+    run_timeout: Annotated[
+        str, typer.Option("--timeout", help="How long it may take, such as 2h; 0 = no limit. [default: the pipeline's]")
+    ] = "",
     wait: EndOption = False,
     variable: VariableOption,
 ) -> None:
@@ -51,7 +54,8 @@ async def start(
     async with cli.client() as client:
         await _tell_notes(cli, client)
         initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name="cli")
-        started = (await client.runs.start(pipeline, variables=variables, initiator=initiator)).run
+        asked = await client.runs.start(pipeline, variables=variables, initiator=initiator, run_timeout=run_timeout)
+        started = asked.run
         cli.output.success(f"started run {started.id} of {pipeline}")
         await _go_on(cli, client, started, follow=follow, wait=wait)
 

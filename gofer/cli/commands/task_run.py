@@ -165,6 +165,7 @@ def _show(output: "Output", task_run: "proto.TaskRun") -> None:
     if task_run.task:
         rows.append(("Image", task_run.task.image))
         rows.append(("Needs", words_of_needs(needs_of(task_run.task)) or "-"))
+        rows += [("Timeout", task_run.task.timeout)] if task_run.task.timeout else []
     output.fields(rows)
     if task_run.variables:
         output.line()

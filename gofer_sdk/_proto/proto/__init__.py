@@ -2906,6 +2906,12 @@ class PipelineConfig(betterproto2.Message):
     When another version took its place; Unix milliseconds, 0 = not yet.
     """
 
+    run_timeout: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    How long a run of it may take from its admission, as a Go duration such as `8h0m0s`; empty = no
+    limit. A run may be given another one.
+    """
+
 
 default_message_pool.register_message("proto", "PipelineConfig", PipelineConfig)
 
@@ -3293,8 +3299,8 @@ default_message_pool.register_message("proto", "RepairOrphanResponse", RepairOrp
 @dataclass(eq=False, repr=False)
 class RetryRunRequest(betterproto2.Message):
     """
-    Start a new run with the variables of an old one: of the version that is live now, unless
-    `same_version` says otherwise.
+    Start a new run with the variables of an old one, and with a timeout that was given for that run
+    alone: of the version that is live now, unless `same_version` says otherwise.
     """
 
     namespace_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3456,6 +3462,11 @@ class Run(betterproto2.Message):
     request_id: "str" = betterproto2.field(103, betterproto2.TYPE_STRING)
     """
     The request id that it was started with, if any.
+    """
+
+    timeout: "str" = betterproto2.field(104, betterproto2.TYPE_STRING)
+    """
+    How long it may take from its admission, as a Go duration; empty = no limit.
     """
 
 
@@ -3692,6 +3703,12 @@ class StartRunRequest(betterproto2.Message):
     starts nothing.
     """
 
+    timeout: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    How long the run may take from its admission, as a Go duration such as `8h`; empty = what the
+    pipeline says, 0 = no limit.
+    """
+
 
 default_message_pool.register_message("proto", "StartRunRequest", StartRunRequest)
 
@@ -3752,6 +3769,12 @@ class Task(betterproto2.Message):
     inject_api_token: "bool" = betterproto2.field(9, betterproto2.TYPE_BOOL)
     """
     Give the task a token for this API as GOFER_API_TOKEN; it dies with the task run.
+    """
+
+    timeout: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    How long its container may run, as a Go duration such as `1h30m0s`; empty = as long as it
+    likes.
     """
 
 
@@ -4067,6 +4090,12 @@ class UserPipelineConfig(betterproto2.Message):
 
     tasks: "list[UserPipelineTaskConfig]" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
 
+    run_timeout: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    How long a run of it may take from its admission, as a Go duration such as `8h`; empty or 0 =
+    no limit.
+    """
+
 
 default_message_pool.register_message("proto", "UserPipelineConfig", UserPipelineConfig)
 
@@ -4108,6 +4137,12 @@ class UserPipelineTaskConfig(betterproto2.Message):
     command: "list[str]" = betterproto2.field(8, betterproto2.TYPE_STRING, repeated=True)
 
     inject_api_token: "bool" = betterproto2.field(9, betterproto2.TYPE_BOOL)
+
+    timeout: "str" = betterproto2.field(100, betterproto2.TYPE_STRING)
+    """
+    How long its container may run, as a Go duration such as `1h30m`; empty or 0 = as long as it
+    likes.
+    """
 
 
 default_message_pool.register_message("proto", "UserPipelineTaskConfig", UserPipelineTaskConfig)

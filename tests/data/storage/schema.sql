@@ -79,7 +79,7 @@ CREATE TABLE pipeline_configs (
     tasks         TEXT    NOT NULL,
     state         TEXT    NOT NULL CHECK (state IN ('UNRELEASED', 'LIVE', 'DEPRECATED')),
     registered_at INTEGER NOT NULL,
-    deprecated_at INTEGER,
+    deprecated_at INTEGER, run_timeout_ms INTEGER CHECK (run_timeout_ms BETWEEN 1 AND 31622400000),
     PRIMARY KEY (namespace, pipeline, version),
     FOREIGN KEY (namespace, pipeline) REFERENCES pipelines (namespace, id)
 ) STRICT;
@@ -132,7 +132,7 @@ CREATE TABLE runs (
     stop_at            INTEGER,
     stop_force         INTEGER NOT NULL,
     objects_expired    INTEGER NOT NULL,
-    revision           INTEGER NOT NULL, engine TEXT NOT NULL DEFAULT '',
+    revision           INTEGER NOT NULL, engine TEXT NOT NULL DEFAULT '', timeout_ms INTEGER CHECK (timeout_ms BETWEEN 1 AND 31622400000),
     UNIQUE (namespace, pipeline, id),
     FOREIGN KEY (namespace, pipeline, version) REFERENCES pipeline_configs (namespace, pipeline, version)
 ) STRICT;

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ TASK_DRAFTS = st.builds(
     registry_user=TEXT,
     registry_password=TEXT,
     inject_api_token=st.booleans(),
+    timeout=TEXT,
 )
 CONFIG_DRAFTS = st.builds(
     ConfigDraft,
@@ -45,6 +47,7 @@ CONFIG_DRAFTS = st.builds(
     description=TEXT,
     parallelism=st.integers(-(2**63), 2**63 - 1),
     tasks=st.lists(TASK_DRAFTS, max_size=3).map(tuple),
+    run_timeout=TEXT,
 )
 
 
@@ -56,6 +59,7 @@ def message_of(draft: ConfigDraft) -> proto.UserPipelineConfig:
         name=draft.name,
         description=draft.description,
         parallelism=draft.parallelism,
+        run_timeout=draft.run_timeout,
         tasks=[
             proto.UserPipelineTaskConfig(
                 id=task.id,
@@ -67,6 +71,7 @@ def message_of(draft: ConfigDraft) -> proto.UserPipelineConfig:
                 entrypoint=list(task.entrypoint),
                 command=list(task.command),
                 inject_api_token=task.inject_api_token,
+                timeout=task.timeout,
             )
             for task in draft.tasks
         ],
@@ -135,6 +140,7 @@ def test_a_task_goes_out_with_its_password_masked() -> None:
         entrypoint=("sh",),
         command=("-c", "true"),
         inject_api_token=True,
+        timeout=timedelta(minutes=90),
     )
 
     message = task_to_proto(task)
@@ -149,6 +155,7 @@ def test_a_task_goes_out_with_its_password_masked() -> None:
         entrypoint=["sh"],
         command=["-c", "true"],
         inject_api_token=True,
+        timeout="1h30m0s",
     )
     assert decode(proto.Task, encode(message)) == message
 

@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from gofer.storage.rows import (
 )
 from tests.factories import make_config, make_run, make_task_run
 
+MS = timedelta(milliseconds=1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TASKS = st.builds(
     Task,
@@ -35,6 +37,7 @@ TASKS = st.builds(
     entrypoint=st.lists(TEXT, max_size=3).map(tuple),
     command=st.lists(TEXT, max_size=3).map(tuple),
     inject_api_token=st.booleans(),
+    timeout=st.none() | st.timedeltas(timedelta(), timedelta(days=366)).map(lambda each: each // MS * MS),
 )
 
 

@@ -1,6 +1,7 @@
 """What an author writes, and what becomes of it."""
 
 from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
 from inspect import currentframe
 from types import FrameType
 
@@ -76,6 +77,22 @@ def test_a_pipeline_becomes_its_message() -> None:
             ),
         ],
     )
+
+
+def test_timeouts_are_texts_or_timedeltas() -> None:
+    tasks = [Task(id="one", image="i", timeout="1h30m"), Task(id="two", image="i", timeout=timedelta(seconds=90))]
+
+    message = Pipeline(id="nightly", tasks=tasks, run_timeout=timedelta(hours=8)).to_message()
+
+    assert [task.timeout for task in message.tasks] == ["1h30m", "1m30s"]
+    assert message.run_timeout == "8h0m0s"
+
+
+def test_a_wrong_timeout_of_the_pipeline_is_told_in_words() -> None:
+    with pytest.raises(PipelineFaults, match="run timeout: 'soon' is not a duration"):
+        Pipeline(id="nightly", tasks=[], run_timeout="soon")
+    with pytest.raises(PipelineFaults, match="the pipeline's run timeout is 5: write a duration"):
+        Pipeline(id="nightly", tasks=[], run_timeout=5)  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_pipeline_without_a_name_is_called_by_its_id() -> None:
@@ -191,6 +208,8 @@ def test_a_parent_that_was_forgotten_in_the_list_is_told() -> None:
         ({"script": " "}, "its script is empty"),
         ({"script": "x", "interpreter": []}, "no interpreter"),
         ({"script": 5}, "its script is 5: write a text"),
+        ({"timeout": 5}, "its timeout is 5: write a duration, such as '1h30m' or timedelta(minutes=90)"),
+        ({"timeout": "soon"}, "its timeout: 'soon' is not a duration"),
     ],
 )
 def test_a_mistake_in_a_task_is_told_in_words(changes: dict[str, object], expected: str) -> None:
