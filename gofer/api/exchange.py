@@ -11,6 +11,7 @@ from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
 from gofer.api.grpclib_inside import CutShort, Frame, flush, next_frame, send_buffer
+from gofer.api.patience import Patience
 from gofer.api.room import SMALL_BYTES, RequestRoom
 from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
 from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
@@ -56,8 +57,7 @@ class Exchange:
         self._max_message_bytes = max_message_bytes
         self._room = room
         self._held_bytes = 0  # of the room
-        self._patience = patience
-        self._scope = asyncio.timeout(None)  # runs while the client is waited for
+        self._patience = Patience(patience)
 
     async def answer(self) -> None:
         """Read the request, or let it be read, call the method and send what it gives.
@@ -66,31 +66,31 @@ class Exchange:
         `Unavailable` where the client makes the server wait too long.
         """
         try:
-            async with self._scope:
+            async with self._patience:
                 await self._answer()
         except TimeoutError:
-            if not self._scope.expired():
+            if not self._patience.has_ended:
                 raise
-            seconds = round(self._patience.total_seconds())
             raise Unavailable(
-                f"the client has neither sent nor taken anything for {seconds} seconds: go on where it stopped"
+                f"the client has neither sent nor taken anything for {round(self._patience.seconds)} seconds: "
+                "go on where it stopped"
             ) from None
         finally:
             self._give_back()
 
     async def _answer(self) -> None:
         if not self._rpc.cardinality.client_streaming:
-            self._client_is_due()
+            self._patience.begin()
             await self._reply_to(await self._only_request())
             return
         # The first one is looked at before the method is called: it says what the call is about.
-        self._client_is_due()
+        self._patience.begin()
         first = await self._receive()
         async with aclosing(self._requests(first)) as requests:
             await self._reply_to(requests)
 
     async def _reply_to(self, request: object) -> None:
-        self._server_is_due()
+        self._patience.rest()
         if not self._rpc.cardinality.server_streaming:
             await self._send(await self._rpc.one_reply(request))
             return
@@ -99,19 +99,13 @@ class Exchange:
             async for reply in replies:
                 await self._send(reply)
                 flush(self._stream)  # one event goes to many: the first shall not wait for the last
-                self._server_is_due()
+                self._patience.rest()
 
     async def _requests(self, request: betterproto2.Message | None) -> AsyncGenerator[betterproto2.Message, None]:
         while request is not None:
-            self._server_is_due()
+            self._patience.rest()
             yield request
             request = await self._receive()
-
-    def _client_is_due(self) -> None:
-        self._scope.reschedule(asyncio.get_running_loop().time() + self._patience.total_seconds())
-
-    def _server_is_due(self) -> None:
-        self._scope.reschedule(None)
 
     async def _send(self, reply: object) -> None:
         if isinstance(reply, betterproto2.Message) and rough_size(reply) > OFF_LOOP_BYTES:
@@ -119,9 +113,9 @@ class Exchange:
         if isinstance(reply, Raw) and len(reply) > OFF_LOOP_BYTES:
             reply = EncodedMessages(b"\0" + len(reply).to_bytes(4, "big") + reply)
         if isinstance(reply, EncodedMessages):
-            await send_buffer(self._stream, reply, going_on=self._client_is_due)
+            await send_buffer(self._stream, reply, going_on=self._patience.begin)
             return
-        self._client_is_due()
+        self._patience.begin()
         await self._stream.send_message(reply)
 
     async def _only_request(self) -> betterproto2.Message:
@@ -143,7 +137,7 @@ class Exchange:
             if frame.is_compressed:
                 raise NotImplementedYet("the request is compressed, which this server does not read: send it as it is")
             self._check_size(frame)
-            self._server_is_due()
+            self._patience.rest()
             self._held_bytes = await self._room.take(frame.size_bytes)
             request = await self._decoded(await self._body(frame))
         except CutShort:
@@ -168,7 +162,7 @@ class Exchange:
     async def _body(self, frame: Frame) -> bytes:
         loop = asyncio.get_running_loop()
         since = self._room.mark()
-        whole_by = loop.time() + self._patience.total_seconds()
+        whole_by = loop.time() + self._patience.seconds
 
         def going_on() -> None:
             # To go on is enough while nobody else wants the room that it takes.
@@ -177,7 +171,7 @@ class Exchange:
                     f"the request of {frame.size_bytes} bytes comes too slowly while others wait for their turn: "
                     "try again in a moment"
                 )
-            self._client_is_due()
+            self._patience.begin()
 
         return await frame.body(going_on=going_on)
 
