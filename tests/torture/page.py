@@ -44,7 +44,7 @@ def tables(results: Sequence[Result]) -> str:
     ordered = [(key, groups[key]) for key in sorted(groups, key=_rank)]
     figures = [_HEAD, *(_figures(*key, found) for key, found in ordered)]
     places = [("engine", "signal", *Place), *(_places(*key, found) for key, found in ordered)]
-    return "\n".join([*_table(figures), "", "Where the kills struck:", "", *_table(places)])
+    return "\n".join([*table(figures), "", "Where the kills struck:", "", *table(places)])
 
 
 def _rank(key: tuple[Engine, Ending]) -> tuple[int, int]:
@@ -85,16 +85,20 @@ def _ranges(seeds: Iterable[int]) -> Iterator[str]:
         yield str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Give a table in Markdown, line by line; the first row is its head."""
     head, *rest = rows
     for row in (head, ["---"] * len(head), *rest):
         yield f"| {' | '.join(row)} |"
 
 
-def put_into(page: Path, text: str) -> None:
-    """Replace what stands between the two marks of a page."""
-    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    page.write_text(between.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page.read_text()))
+def put_into(page: Path, text: str, *, begin: str = BEGIN) -> None:
+    """Replace what stands between a mark of a page and the end of its part. Raises ValueError without such a mark."""
+    between = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
+    changed, count = between.subn(lambda _: f"{begin}\n\n{text}\n\n{END}", page.read_text())
+    if not count:
+        raise ValueError(f"{page} has no part that begins with {begin}")
+    page.write_text(changed)
 
 
 def main() -> None:
