@@ -34,7 +34,7 @@ MOST_SECONDS: Final = 24 * 3600.0
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 120.0
 _LOOKS: Final = 240
-_SHORTEST_LOOK: Final = 1.0
+_SHORTEST_LOOK: Final = 0.25
 _REST_SECONDS: Final = 5.0
 MOST_FAULTS: Final = 20
 
@@ -98,9 +98,9 @@ class _Watch:
             await self._look_for(seconds)
             self._load.stop()
 
-    async def at_rest(self) -> Mapping[Figure, float]:
+    async def at_rest(self, seconds: float) -> Mapping[Figure, float]:
         """Wait until what has closed is closed at the other end too, and look."""
-        await asyncio.sleep(_REST_SECONDS)
+        await asyncio.sleep(seconds)
         return await self._look()
 
     async def _look_for(self, seconds: float) -> None:
@@ -127,8 +127,8 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def soak(folder: Path, *, seconds: float, seed: int) -> Soak:
-    """Let a server of a folder work for so long."""
+async def soak(folder: Path, *, seconds: float, seed: int, rest_seconds: float = _REST_SECONDS) -> Soak:
+    """Let a server of a folder work for so long, with a rest after the warm-up and one in the end."""
     async with _server(folder) as (process, port):
         async with GoferClient(f"127.0.0.1:{port}") as nobody:
             token: Token = (await nobody.tokens.bootstrap()).token
@@ -136,10 +136,10 @@ async def soak(folder: Path, *, seconds: float, seed: int) -> Soak:
         await load.prepare()
         watch = _Watch(pid=process.pid, folder=folder, load=load)
         await watch.run(seconds * WARM_UP_SHARE)
-        before = await watch.at_rest()
+        before = await watch.at_rest(rest_seconds)
         watch.samples.clear()
         await watch.run(seconds * (1 - WARM_UP_SHARE))
-        after = await watch.at_rest()
+        after = await watch.at_rest(rest_seconds)
     return Soak(
         seconds=seconds,
         seed=seed,

@@ -77,7 +77,8 @@ class Trend:
     @property
     def is_right(self) -> bool:
         """Whether it is flat, or grows by no more than is kept of each run on purpose."""
-        return self.is_flat or self.a_thousand_runs <= KEPT_OF_A_THOUSAND_RUNS.get(self.figure, 0.0)
+        most = KEPT_OF_A_THOUSAND_RUNS.get(self.figure)
+        return self.is_flat or (most is not None and self.a_thousand_runs <= most)
 
 
 def look(pid: int, folder: Path) -> dict[Figure, float]:

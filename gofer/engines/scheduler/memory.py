@@ -33,7 +33,7 @@ from gofer.lifecycle import OwnedTasks, owned_tasks
 
 _KILLED: Final = 137
 _TERMINATED: Final = 143
-_KEPT_STARTS: Final = 20_000
+_KEPT_STARTS: Final = 5_000
 
 
 class MemoryEngine:

@@ -32,6 +32,7 @@ RUN_ELSEWHERE: Final = {
         (
             "./dev torture --engine process --signal kill",
             "./dev torture --engine memory --signal both --seed 600000 --kills 20 --lives 20",
+            "./dev soak --into docs/pages/concepts/torture.md",
         ),
         "tests/integration/recovery/test_torture.py",
     ),
