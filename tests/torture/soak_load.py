@@ -179,31 +179,35 @@ class Load:
         await self._pause(0.1)
         if key is None:
             return
-        task = PIPELINES[key[0]][0].id
         leaves = chance.random() < 0.3
         try:
-            async with aclosing(client.task_runs.logs(*key, task)) as chunks:
-                async for _ in chunks:
-                    if leaves:
-                        break
+            await self._read_log(client, *key, leaves=leaves)
         except (NotFound, FailedPrecondition):  # not admitted yet, or its log has expired
             return
         self.done["log left early" if leaves else "log followed to its end"] += 1
+
+    async def _read_log(self, client: GoferClient, pipeline: str, run: int, *, leaves: bool) -> None:
+        async with aclosing(client.task_runs.logs(pipeline, run, PIPELINES[pipeline][0].id)) as chunks:
+            async for _ in chunks:
+                if leaves:
+                    return
 
     async def _follow_events(self, *, short: bool) -> None:
         """Hear of every event; a short follower leaves after some, and comes again."""
         after = self._heard
         async with self._client() as client:
             while True:
-                async with aclosing(client.events.list(follow=True, after_id=after)) as events:
-                    heard = 0
-                    async for event in events:
-                        after, heard = event.id, heard + 1
-                        if not short:
-                            self._hear(event)
-                        elif heard > 500:
-                            break
+                after = await self._follow(client, after, most=500 if short else 0)
                 self.done["events followed"] += 1
+
+    async def _follow(self, client: GoferClient, after: int, *, most: int) -> int:
+        """Follow events after an id, for ever or to so many; give the last one's id."""
+        async with aclosing(client.events.list(follow=True, after_id=after, limit=most)) as events:
+            async for event in events:
+                after = event.id
+                if not most:
+                    self._hear(event)
+        return after
 
     def _hear(self, event: proto.Event) -> None:
         self._heard = event.id

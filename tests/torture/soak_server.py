@@ -22,7 +22,7 @@ from tests.torture.soak_load import KEPT
 
 def settings_of(folder: Path) -> Settings:
     """Have everything below one folder, and what is over removed soon."""
-    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder, engines=()).settings
+    settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder, engines={}).settings
     address = Address(host="127.0.0.1", port=0)
     return replace(
         settings,

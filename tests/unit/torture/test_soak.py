@@ -98,7 +98,7 @@ def test_descriptors_that_stay_open_are_a_fault() -> None:
 
 
 def test_the_page_gets_the_result_in_its_own_part(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
+    page = tmp_path / "page"
     page.write_text(f"before\n<!-- made by another -->\nkept\n<!-- end -->\n{BEGIN}\nold\n<!-- end -->\nafter\n")
 
     put_into(page, section(soaked(*samples(Figure.RSS, 100, 120, 140))), begin=BEGIN)
