@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Concatenate, ParamSpec, cast
+from typing import Concatenate, Final, ParamSpec, cast
 
 import typer
 
@@ -28,6 +28,13 @@ class ExitStatus(IntEnum):
     FORBIDDEN = 4
     UNREACHABLE = 5
     CHANGES = 10
+
+
+_MENDING: Final = {
+    ExitStatus.FORBIDDEN: "gofer context tells who you are here; gofer service token create makes another token",
+    ExitStatus.UNREACHABLE: "gofer doctor looks for what is wrong; gofer service start --dev-mode starts a server here",
+}
+"""What to try where the error is not the server's to explain. All that is not found names its own list."""
 
 
 def command(
@@ -66,6 +73,8 @@ def errors_told(cli: CliContext) -> Iterator[None]:
             raise
         text, status = told
         cli.output.failure(text)
+        if status in _MENDING:
+            cli.output.hint(_MENDING[status])
         raise typer.Exit(status) from error
 
 

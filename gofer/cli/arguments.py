@@ -32,7 +32,12 @@ _SWITCHES: Final = frozenset(map(flag_of, GLOBAL_SWITCHES))
 
 
 def forward_globals(arguments: Sequence[str]) -> list[str]:
-    """Move global options to the front, so that they count wherever they were written; what follows `--` stays."""
+    """Move global options to the front, so that they count wherever they were written; what follows `--` stays.
+
+    `help COMMAND`, as 0.6 has it, becomes `COMMAND --help`.
+    """
+    if list(arguments[:1]) == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     moved: list[str] = []
     rest: list[str] = []
     words = iter(arguments)

@@ -34,6 +34,8 @@ def show_run(output: Output, run: "proto.Run", task_runs: "Sequence[proto.TaskRu
         rows.append(("Timeout", run.timeout))
     if run.variables:
         rows.append(("Variables", ", ".join(sorted(f"{variable.key}={variable.value}" for variable in run.variables))))
+    if run.store_objects_expired:
+        rows.append(("Objects", "expired: the run is too old to have its own still"))
     output.fields(rows)
     if task_runs:
         output.line()

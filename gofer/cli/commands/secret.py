@@ -1,14 +1,13 @@
 """`gofer secret`: values that only tasks should see."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from gofer.cli.aio import command
-from gofer.cli.commands.options import PipelineArgument, YesOption, group
+from gofer.cli.commands.options import PipelineArgument, RawOption, YesOption, each_namespace, group, namespaces_option
 from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter
 from gofer.cli.words import moment
@@ -39,16 +38,7 @@ ValueOption: TypeAlias = Annotated[
     ),
 ]
 NamespacesOption: TypeAlias = Annotated[
-    list[str],
-    typer.Option(
-        "--namespaces",
-        "-n",
-        metavar="NAMESPACE",
-        help="Who may use it, everybody if not given: ids, or globs such as 'team_*'; several with commas, "
-        "or given several times.",
-        default_factory=lambda: ["*"],
-        show_default=False,
-    ),
+    list[str], namespaces_option("Who may use it, everybody if not given", otherwise="*")
 ]
 
 
@@ -68,19 +58,20 @@ async def put_of_pipeline(
     content = _value(cli.output, key, file=file, value=value)
     async with cli.client() as client:
         done = await client.secrets.put(pipeline, key, content, force=force)
-    cli.output.json(done)
-    _tell_put(cli.output, key, size=done.bytes, warning=done.warning)
+    _tell_put(cli.output, key, done)
 
 
 @of_pipeline.command("get")
 @command
-async def get_of_pipeline(ctx: typer.Context, pipeline: PipelineArgument, *, key: KeyArgument) -> None:
+async def get_of_pipeline(
+    ctx: typer.Context, pipeline: PipelineArgument, *, key: KeyArgument, raw: RawOption = False
+) -> None:
     """Print the value of a pipeline's secret, and nothing else."""
     cli = cli_of(ctx)
     async with cli.client() as client:
         found = await client.secrets.get(pipeline, key, with_value=True)
     cli.output.json(found)
-    _print_value(cli.output, found.secret)
+    _print_value(cli.output, found.secret, raw=raw)
 
 
 @of_pipeline.command("list")
@@ -103,11 +94,14 @@ async def delete_of_pipeline(
     ctx: typer.Context, pipeline: PipelineArgument, *, key: KeyArgument, yes: YesOption = False
 ) -> None:
     """Remove a secret of a pipeline."""
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     if not yes:
         cli.output.confirm(f"The secret {key} of {pipeline} will be gone for good.", expected=key)
     async with cli.client() as client:
         await client.secrets.delete(pipeline, key)
+    cli.output.json(proto.DeletePipelineSecretResponse())
     cli.output.success(f"removed the secret {key}")
 
 
@@ -126,20 +120,19 @@ async def put_of_all(
     cli = cli_of(ctx)
     content = _value(cli.output, key, file=file, value=value)
     async with cli.client() as client:
-        done = await client.global_secrets.put(key, content, namespaces=_each(namespaces), force=force)
-    cli.output.json(done)
-    _tell_put(cli.output, key, size=done.bytes, warning=done.warning)
+        done = await client.global_secrets.put(key, content, namespaces=each_namespace(namespaces), force=force)
+    _tell_put(cli.output, key, done)
 
 
 @of_all.command("get")
 @command
-async def get_of_all(ctx: typer.Context, key: KeyArgument) -> None:
+async def get_of_all(ctx: typer.Context, key: KeyArgument, *, raw: RawOption = False) -> None:
     """Print the value of a global secret, and nothing else."""
     cli = cli_of(ctx)
     async with cli.client() as client:
         found = await client.global_secrets.get(key, with_value=True)
     cli.output.json(found)
-    _print_value(cli.output, found.secret)
+    _print_value(cli.output, found.secret, raw=raw)
 
 
 @of_all.command("list")
@@ -159,11 +152,14 @@ async def list_of_all(ctx: typer.Context) -> None:
 @command
 async def delete_of_all(ctx: typer.Context, key: KeyArgument, *, yes: YesOption = False) -> None:
     """Remove a global secret."""
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     if not yes:
         cli.output.confirm(f"The global secret {key} will be gone for good.", expected=key)
     async with cli.client() as client:
         await client.global_secrets.delete(key)
+    cli.output.json(proto.DeleteGlobalSecretResponse())
     cli.output.success(f"removed the global secret {key}")
 
 
@@ -171,21 +167,20 @@ def _row(found: "proto.SecretStoreKey", output: "Output") -> list[str]:
     return [found.key, ", ".join(found.namespaces), moment(found.created, now=output.now(), detail=output.detail)]
 
 
-def _each(namespaces: Sequence[str]) -> list[str]:
-    return [each.strip() for given in namespaces for each in given.split(",")]
+def _tell_put(
+    output: "Output", key: str, done: "proto.PutPipelineSecretResponse | proto.PutGlobalSecretResponse"
+) -> None:
+    output.json(done)
+    output.success(f"kept the secret {key} ({done.bytes} bytes)")
+    if done.warning:
+        output.warning(done.warning)
 
 
-def _tell_put(output: "Output", key: str, *, size: int, warning: str) -> None:
-    output.success(f"kept the secret {key} ({size} bytes)")
-    if warning:
-        output.warning(warning)
-
-
-def _print_value(output: "Output", value: str) -> None:
-    """Print a value exactly; a terminal does not get what would play tricks on it."""
+def _print_value(output: "Output", value: str, *, raw: bool) -> None:
+    """Print a value exactly; a terminal does not get what would play tricks on it, unless it has to be `raw`."""
     if not output.is_pretty:
         return
-    log_filter = LogFilter() if output.is_terminal else None
+    log_filter = LogFilter() if output.is_terminal and not raw else None
     output.log(value.encode(), log_filter)
     output.end_log(log_filter)
 

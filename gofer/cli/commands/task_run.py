@@ -1,7 +1,9 @@
 """`gofer taskrun`: the executions of tasks, and their logs."""
 
+import inspect
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -11,11 +13,13 @@ from gofer.cli.commands.options import (
     ForceOption,
     LimitOption,
     PipelineArgument,
+    RawOption,
     RunArgument,
     TaskArgument,
     WaitOption,
     YesOption,
     group,
+    with_parameters,
 )
 from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter
@@ -29,6 +33,13 @@ if TYPE_CHECKING:
     from gofer.cli.output import Output
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
+
+OnlyTaskArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="TASK", help="The task's id; not needed where the run has only one.", show_default=False),
+]
+
+_NAMED_TASKS: Final = 10
 
 app = group("Show task runs and their logs, and cancel them.")
 
@@ -55,10 +66,11 @@ async def list_task_runs(
 
 @app.command()
 @command
-async def get(ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgument, task: TaskArgument) -> None:
+async def get(ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgument, task: OnlyTaskArgument = "") -> None:
     """Show a task run: how it stands, what it runs, and its environment."""
     cli = cli_of(ctx)
     async with cli.client() as client:
+        task = task or await _only_task(client, pipeline, run)
         found = await client.task_runs.get(pipeline, run, task)
     cli.output.json(found)
     if cli.output.is_pretty:
@@ -66,31 +78,44 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument, *, run: RunArgumen
         cli.output.hint(f"its log: gofer taskrun logs {pipeline} {run} {task}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LogOptions:
+    """The options of `taskrun logs`, which are too many for the parameters of one function."""
+
+    follow: bool
+    tail: int | None
+    raw: bool
+
+
+_LOG_PARAMETERS: Final = {
+    "pipeline": (PipelineArgument, inspect.Parameter.empty),
+    "run": (RunArgument, inspect.Parameter.empty),
+    "task": (OnlyTaskArgument, ""),
+    "follow": (Annotated[bool, typer.Option("--follow", "-f", help="Go on until the task run has ended.")], False),
+    "tail": (Annotated[int | None, typer.Option("--tail", "-n", min=1, help="Only the last so many lines.")], None),
+    "raw": (RawOption, False),
+}
+
+
 @app.command()
 @command
-async def logs(
-    ctx: typer.Context,
-    pipeline: PipelineArgument,
-    *,
-    run: RunArgument,
-    task: TaskArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the task run has ended.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=1, help="Only the last so many lines.")] = None,
-) -> None:
-    """Print the log of a task run: byte for byte, but for what a terminal must not see."""
+@with_parameters(_LOG_PARAMETERS)
+async def logs(ctx: typer.Context, /, pipeline: str, *, run: int, task: str, **options: bool | int | None) -> None:
+    """Print the log of a task run: byte for byte, but for what a terminal must not see, unless --raw says so."""
     from gofer_sdk._proto import proto
     from gofer_sdk.client import Tail
 
     cli = cli_of(ctx)
-    log_filter = LogFilter() if cli.output.is_terminal else None
-    start = Tail(lines=tail) if tail else 0
-    async with (
-        cli.client() as client,
-        aclosing(client.task_runs.logs(pipeline, run, task, start=start, follow=follow)) as chunks,
-    ):
-        async for chunk in chunks:
-            cli.output.json(proto.GetTaskRunLogsResponse(chunk=chunk.data, offset_bytes=chunk.offset_bytes))
-            cli.output.log(chunk.data, log_filter)
+    given = _LogOptions(**options)  # type: ignore[arg-type]  # their types are in _LOG_PARAMETERS
+    log_filter = LogFilter() if cli.output.is_terminal and not given.raw else None
+    start = Tail(lines=given.tail) if given.tail else 0
+    async with cli.client() as client:
+        task = task or await _only_task(client, pipeline, run)
+        stream = client.task_runs.logs(pipeline, run, task, start=start, follow=given.follow)
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                cli.output.json(proto.GetTaskRunLogsResponse(chunk=chunk.data, offset_bytes=chunk.offset_bytes))
+                cli.output.log(chunk.data, log_filter)
     cli.output.end_log(log_filter)
 
 
@@ -135,6 +160,18 @@ async def delete_logs(
         found = await client.task_runs.get(pipeline, run, task)
     cli.output.json(found)
     cli.output.success(f"removed the log of task run {task} of run {run} of {pipeline}")
+
+
+async def _only_task(client: "GoferClient", pipeline: str, run: int) -> str:
+    """Return the task of a run that has one; refuse to choose between several. Raises CallFailed, BadParameter."""
+    found = await client.task_runs.list(pipeline, run, limit=_NAMED_TASKS)
+    if not found.items:
+        await client.runs.get(pipeline, run)
+        raise typer.BadParameter(f"run {run} of {pipeline} has not begun, and so has no task run yet")
+    if len(found.items) > 1:
+        names = ", ".join(each.id for each in found)
+        raise typer.BadParameter(f"run {run} has several tasks: name one of {names}")
+    return found.items[0].id
 
 
 async def _wait(client: "GoferClient", found: "proto.TaskRun") -> "proto.TaskRun":

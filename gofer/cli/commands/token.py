@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from gofer.cli.aio import command
-from gofer.cli.commands.options import LimitOption, YesOption, group
+from gofer.cli.commands.options import LimitOption, YesOption, each_namespace, group, namespaces_option
 from gofer.cli.context import CliContext, cli_of
 from gofer.cli.pages import take
 from gofer.cli.prompts import ask_token
@@ -37,16 +37,7 @@ ExpiryOption: TypeAlias = Annotated[
     str, typer.Option("--expiry", "-e", metavar="DURATION", help="How long it lives, such as 720h.")
 ]
 NamespacesOption: TypeAlias = Annotated[
-    list[str],
-    typer.Option(
-        "--namespaces",
-        "-n",
-        metavar="NAMESPACE",
-        help="What it opens, the namespace default if not given: ids, or globs such as 'team_*'; several with commas, "
-        "or given several times.",
-        default_factory=lambda: ["default"],
-        show_default=False,
-    ),
+    list[str], namespaces_option("What it opens, the namespace default if not given", otherwise="default")
 ]
 MetadataOption: TypeAlias = Annotated[
     list[str],
@@ -93,7 +84,7 @@ async def create(
     async with cli.client() as client:
         made = await client.tokens.create(
             management=kind.lower() == "management",
-            namespaces=[each for entry in namespaces for each in entry.split(",") if each],
+            namespaces=each_namespace(namespaces),
             metadata=notes,
             expires_in=expires_in,
         )
@@ -152,27 +143,14 @@ async def get(ctx: typer.Context, token: TokenArgument = "") -> None:
 @command
 async def enable(ctx: typer.Context, token: TokenArgument = "") -> None:
     """Accept a disabled token again."""
-    cli = cli_of(ctx)
-    name = token or ask_token(cli.output)
-    async with cli.client() as client:
-        await client.tokens.enable(name)
-        found = await client.tokens.get(name)
-    cli.output.json(found)
-    cli.output.success(f"enabled the token {found.id}")
+    await _switch(ctx, token, disabled=False)
 
 
 @app.command()
 @command
 async def disable(ctx: typer.Context, token: TokenArgument = "") -> None:
     """Refuse a token until it is enabled again; streams that it has opened end."""
-    cli = cli_of(ctx)
-    name = token or ask_token(cli.output)
-    async with cli.client() as client:
-        found = await client.tokens.get(name)
-        await client.tokens.disable(name)
-    found.disabled = True
-    cli.output.json(found)
-    cli.output.success(f"disabled the token {found.id}")
+    await _switch(ctx, token, disabled=True)
 
 
 @app.command()
@@ -202,6 +180,17 @@ async def whoami(ctx: typer.Context) -> None:
         cli.output.line("the server runs in dev mode and lets you do everything, without a token")
     elif found.details is not None:
         _show(cli, found.details)
+
+
+async def _switch(ctx: typer.Context, token: str, *, disabled: bool) -> None:
+    cli = cli_of(ctx)
+    name = token or ask_token(cli.output)
+    async with cli.client() as client:
+        found = await client.tokens.get(name)
+        await (client.tokens.disable if disabled else client.tokens.enable)(name)
+    found.disabled = disabled
+    cli.output.json(found)
+    cli.output.success(f"{'disabled' if disabled else 'enabled'} the token {found.id}")
 
 
 def _show_new(cli: CliContext, made: "NewToken") -> None:

@@ -1,22 +1,18 @@
 """`gofer up`: register and deploy the pipeline that a folder, file or stream holds."""
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from gofer.cli.aio import ExitStatus, command
+from gofer.cli.commands.options import with_parameters
 from gofer.cli.context import CliContext, cli_of
 
 if TYPE_CHECKING:
     from gofer.cli.plans import Plan
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
-
-
-Up = TypeVar("Up", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +74,8 @@ _PARAMETERS: Final = {
 }
 
 
-def _takes_parameters(function: Up) -> Up:
-    """Tell Typer of the parameters."""
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    signature = inspect.Signature(
-        [
-            context,
-            *(
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-                )
-                for name, (kind, option, default) in _PARAMETERS.items()
-            ),
-        ]
-    )
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    function.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
-    return function
-
-
 @command
-@_takes_parameters
+@with_parameters({name: (Annotated[kind, option], default) for name, (kind, option, default) in _PARAMETERS.items()})
 async def up(ctx: typer.Context, /, path: str, **options: bool | str) -> None:
     """Register the pipeline that a program describes, and deploy it; what has not changed is not registered again."""
     from gofer.cli.programs import Where, read_config
