@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from gofer.cli.neutral import shown_log
+from gofer.cli.neutral import plain, shown_log
 from gofer.cli.output import Output
 from gofer.cli.states import exit_code_of, state_of_task_run
 from gofer.cli.words import NOTHING, span
@@ -40,7 +40,9 @@ class LogLines:
         return [self._line(task, held)] if held else []
 
     def _line(self, task: str, line: bytes) -> str:
-        return f"{task:<{self._width}} | {shown_log(line.decode(errors='replace')).rstrip(chr(13))}"
+        # A carriage return within would let a line overwrite the name before it.
+        text = shown_log(line.decode(errors="replace")).rstrip("\r").replace("\r", " ")
+        return f"{plain(task):<{self._width}} | {text}"
 
 
 def ending_of(task_run: "proto.TaskRun", output: Output) -> str:

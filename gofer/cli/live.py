@@ -94,7 +94,7 @@ class LiveView:
         state = state_of_task_run(task_run)
         self._tasks[task_run.id] = _Task(state=state, started=task_run.started, ended=task_run.ended)
         self._print(self._lines.rest(task_run.id))
-        ending = Text(f"{task_run.id}: {plain(ending_of(task_run, self._output))}", style=_color(state))
+        ending = Text(plain(f"{task_run.id}: {ending_of(task_run, self._output)}"), style=_color(state))
         self._console.print(ending, soft_wrap=True)
 
     def _print(self, lines: list[str]) -> None:
@@ -113,7 +113,7 @@ class LiveView:
             style = _color(task.state)
             table.add_row(
                 sign if isinstance(sign, Spinner) else Text(sign, style=style),
-                Text(name),
+                Text(plain(name)),
                 Text(task.state, style=style),
                 Text(span(task.started, task.ended, now=now)),
             )

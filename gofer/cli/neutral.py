@@ -13,7 +13,7 @@ _SEQUENCES: Final = re.compile(
     | \x1b \[ [0-?]* [\ -/]* [@-~]                                # moves, erases, modes
     | \x1b [\]PX^_] [^\x07\x1b]{0,4096} (?: \x07 | \x1b \\ )      # titles, links, clipboards, pictures
     | (?P<kept> [\t\n\r] )
-    | [\x00-\x1f\x7f-\x9f]
+    | [\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
     """,
     re.VERBOSE,
 )

@@ -95,7 +95,8 @@ class Output:
         """Print the canonical JSON of a message on one line, if programs are to read."""
         if self.is_json:
             tree = {_CANONICAL_NAMES.get(name, name): value for name, value in message.to_dict().items()}
-            self._write(self.stdout, json.dumps(tree) + "\n")
+            # The one control character that JSON does not escape.
+            self._write(self.stdout, json.dumps(tree).replace("\x7f", "\\u007f") + "\n")
 
     def line(self, text: str = "") -> None:
         """Print a line of data for people; control characters become spaces."""
@@ -183,7 +184,7 @@ class Output:
         if not sys.stdin.isatty():
             self.failure(f"{plain(question)} Nobody can be asked here: add --yes.")
             raise typer.Exit(2)
-        self._write(self.stderr, f"? {plain(question)} Type {expected} to go on: ")
+        self._write(self.stderr, f"? {plain(question)} Type {plain(expected)} to go on: ")
         if sys.stdin.readline().strip() != expected:
             self.failure("nothing was changed")
             raise typer.Exit(1)

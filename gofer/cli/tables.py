@@ -77,7 +77,7 @@ def render_table(headers: Sequence[str], rows: Sequence[Sequence[Cell | str]], *
     if _excess(widths, width) > max(widths[-1] - _least(headers[-1]), 0) and len(headers) > _NEVER_LEFT_OUT:
         return render_table(headers[:-1], [row[:-1] for row in rows], width=width, color=color)
     _narrow(widths, headers, width)
-    header_row = [Cell(header, Style.STRONG) for header in headers]
+    header_row = [Cell(plain(header), Style.STRONG) for header in headers]
     return [_line(row, widths, color=color) for row in [header_row, *cells]]
 
 

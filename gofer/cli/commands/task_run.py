@@ -22,7 +22,7 @@ from gofer.cli.commands.options import (
     with_parameters,
 )
 from gofer.cli.context import cli_of
-from gofer.cli.neutral import LogFilter
+from gofer.cli.neutral import LogFilter, plain
 from gofer.cli.pages import take
 from gofer.cli.show import needs_of, show_task_runs, words_of_needs
 from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
@@ -169,7 +169,7 @@ async def _only_task(client: "GoferClient", pipeline: str, run: int) -> str:
         await client.runs.get(pipeline, run)
         raise typer.BadParameter(f"run {run} of {pipeline} has not begun, and so has no task run yet")
     if len(found.items) > 1:
-        names = ", ".join(each.id for each in found)
+        names = plain(", ".join(each.id for each in found))
         raise typer.BadParameter(f"run {run} has several tasks: name one of {names}")
     return found.items[0].id
 
