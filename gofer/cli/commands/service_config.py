@@ -41,6 +41,7 @@ def init_config(
     except OSError as error:
         output.failure(f"{path} can't be written: {error.strerror}")
         raise typer.Exit(ExitStatus.FAILED) from None
+    output.json(_Found(path=str(path), faults=(), warnings=()))
     output.success(f"{path} is written")
     output.hint(f"fill in what is marked {MARK.strip('# ')!r}, then: gofer service check-config --config {path}")
 

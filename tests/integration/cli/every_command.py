@@ -1,7 +1,7 @@
 """Every command of the command line with how a test runs it; a command without a row here fails a test.
 
 In the arguments `{p}` is a pipeline of one task that has run once, `{n}` a name that nothing has, `{dir}` a folder with
-a program in `hello.py`.
+its program, `{new}` a file that is not there, `{token}`, `{run}` and `{version}` what the calls before have made.
 """
 
 from collections.abc import Mapping
@@ -61,6 +61,9 @@ TABLE: Final[Mapping[str, Row]] = {
     "namespace list": Row(key="namespaces"),
     "namespace set": Row(arguments=("default",), key="id"),
     "namespace update": Row(arguments=("{n}", "--name", "New"), before=(_NAMESPACE,), key="name"),
+    "pipeline config delete": Row(
+        arguments=("{p}", "{version}", "--yes"), before=(("up", "{dir}", "--force", "--no-deploy"),)
+    ),
     "pipeline config get": Row(arguments=("{p}", "1"), key="tasks"),
     "pipeline config list": Row(arguments=("{p}",), key="configs"),
     "pipeline deploy": Row(arguments=("{p}", "1"), before=(("up", "{dir}", "--force"),), key="id"),
@@ -86,14 +89,21 @@ TABLE: Final[Mapping[str, Row]] = {
     "secret pipeline get": Row(arguments=("{p}", "{n}"), before=(_PIPELINE_SECRET,), key="secret"),
     "secret pipeline list": Row(arguments=("{p}",), before=(_PIPELINE_SECRET,), key="keys"),
     "secret pipeline put": Row(arguments=("{p}", "{n}"), stdin="abcdef", key="bytes"),
+    "service check-config": Row(arguments=("--dev-mode",), key="faults"),
     "service info": Row(key="semver"),
-    "service repair-orphan": Row(arguments=("{p}", "1")),
+    "service init-config": Row(arguments=("--filepath", "{new}"), key="path"),
+    "service repair-orphan": Row(arguments=("{p}", "1"), key="id"),
     "service rotate-key": Row(key="total"),
     "service start": Row(elsewhere=_SERVICE_TESTS),  # runs until it is stopped, and prints a log
     **{f"service token {name}": row for name, row in _TOKENS.items()},
     **{f"service tokens {name}": row for name, row in _TOKENS.items()},
     "service toggle-event-ingress": Row(arguments=("--yes",), elsewhere="tests/integration/cli/test_commands.py"),
     "taskrun cancel": Row(arguments=("{p}", "1", "only"), key="status"),
+    "taskrun delete-logs": Row(
+        arguments=("{p}", "{run}", "only", "--yes"),
+        before=(("pipeline", "enable", "{p}"), ("run", "start", "{p}", "--wait")),
+        key="task",
+    ),
     "taskrun get": Row(arguments=("{p}", "1"), key="task"),
     "taskrun list": Row(arguments=("{p}", "1"), key="taskRuns"),
     "taskrun logs": Row(arguments=("{p}", "1"), key="chunk"),

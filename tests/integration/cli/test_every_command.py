@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,16 +47,29 @@ def call(gofer: Gofer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Run a command of the table in a format, after what it needs."""
 
     def run(name: str, row: Row, style: str) -> Done:
-        words = {"p": "every", "n": f"name_{next(NAMES)}", "dir": str(folder), "token": ""}
+        fresh = f"name_{next(NAMES)}"
+        words = {"p": "every", "n": fresh, "dir": str(folder), "new": str(folder / f"{fresh}.hcl")}
         for before in row.before:
             done = gofer(*(word.format_map(words) for word in before), "--format", "json")
             assert done.status == 0, done.err
-            if before[:2] == ("service", "token"):
-                words["token"] = json.loads(done.out)["details"]["id"]
+            words |= made_by(before, json.loads(done.out.splitlines()[-1]))
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(row.stdin.encode())))
         return gofer(*name.split(), *(word.format_map(words) for word in row.arguments), "--format", style)
 
     return run
+
+
+def made_by(call: tuple[str, ...], reply: dict[str, Any]) -> dict[str, str]:
+    """Give what a call has made, by the word for it."""
+    match call:
+        case ("service", "token", *_):
+            return {"token": reply["details"]["id"]}
+        case ("run", "start", *_):
+            return {"run": reply["id"]}
+        case ("up", *_):
+            return {"version": reply["config"]["version"]}
+        case _:
+            return {}
 
 
 def test_what_is_tested_elsewhere_is_there() -> None:
