@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final
 
@@ -35,14 +35,13 @@ _LAST_LINES_SECONDS: Final = 2.0
 
 
 @contextmanager
-def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Iterator[None]:
+def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Iterator[Callable[[LogLevel], None]]:
     """Send everything that the process logs to `stream` (stderr), in order, for the length of the block.
 
-    Leaving it writes the lines that wait, for as long as the reader keeps up. Logging is the process's own: one such
-    block at a time.
+    Gives what sets another level. Leaving it writes the lines that wait, for as long as the reader keeps up. Logging is
+    the process's own: one such block at a time.
     """
     target = sys.stderr.buffer if stream is None else stream
-    level = _LEVELS[settings.log_level]
     writer = _LineWriter(target)
     render = _for_people(colours=target.isatty()) if settings.development.pretty_logging else _for_programs()
     common: list[Processor] = [
@@ -53,7 +52,6 @@ def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Ite
     ]
     structlog.configure(
         processors=[*common, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *names: _LineLogger(writer, names[0] if names else "gofer"),
         cache_logger_on_first_use=False,
     )
@@ -61,16 +59,22 @@ def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Ite
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)
-    root.setLevel(level)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    _set_level(settings.log_level)
     try:
-        yield
+        yield _set_level
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
         structlog.reset_defaults()
         writer.close()
+
+
+def _set_level(chosen: LogLevel) -> None:
+    level = _LEVELS[chosen]
+    structlog.configure(**structlog.get_config() | {"wrapper_class": structlog.make_filtering_bound_logger(level)})
+    logging.getLogger().setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def _for_programs() -> list[Processor]:

@@ -42,6 +42,22 @@ def server_context(settings: Settings, *, now: datetime) -> ssl.SSLContext:
     return _context(path, path)
 
 
+class ServerTls:
+    """What listeners show to those who connect; replaced as a whole, for new connections only."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._current = context
+        self.context = context
+        context.sni_callback = self._choose  # called for every handshake, also where no name is asked for
+
+    def replace(self, context: ssl.SSLContext) -> None:
+        """Show `context` to those who connect from now on."""
+        self._current = context
+
+    def _choose(self, connection: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+
 def check_pair(certificate: str, key: str) -> None:
     """Raise `FailedPrecondition`, which names the file and the reason, unless the two can be used together.
 

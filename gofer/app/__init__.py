@@ -5,7 +5,7 @@
 
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -40,6 +40,7 @@ class App:
     database: Database[Unit]
     bus: Bus[Envelope]
     server: ApiServer
+    reload_certificate: Callable[[Settings], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -55,8 +56,15 @@ async def running_app(
     async with AsyncExitStack() as stack:
         base = await open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes())
         await run_workers(stack, base)
-        server = await serve_api(stack, base)
-        yield App(settings=settings, engine=base.engine, database=base.database, bus=base.bus, server=server)
+        served = await serve_api(stack, base)
+        yield App(
+            settings=settings,
+            engine=base.engine,
+            database=base.database,
+            bus=base.bus,
+            server=served.server,
+            reload_certificate=served.reload_certificate,
+        )
 
 
 def _with_open_files(settings: Settings, before: int) -> Settings:

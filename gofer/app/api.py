@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from gofer import __version__
 from gofer.api.caller import TokenCheck
@@ -23,7 +24,7 @@ from gofer.api.listeners import Listeners, callback_address
 from gofer.api.server import ApiServer
 from gofer.app.base import Base, objects_of, shutdown_share
 from gofer.commit import COMMIT
-from gofer.config.settings import MIB
+from gofer.config.settings import MIB, Settings
 from gofer.services.events import Events
 from gofer.services.global_secrets import GlobalSecrets
 from gofer.services.ingress import Ingress
@@ -37,24 +38,47 @@ from gofer.services.secrets import PipelineSecrets
 from gofer.services.system import System, SystemInfo
 from gofer.services.task_runs import TaskRuns
 from gofer.services.tokens import Tokens
-from gofer.tls import certificates_of, server_context
+from gofer.tls import ServerTls, certificates_of, server_context
 from gofer.workers.own_engine import engine_notes
 
 
-async def serve_api(stack: AsyncExitStack, base: Base) -> ApiServer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The API, as it is listened to."""
+
+    server: ApiServer
+    tls: ServerTls
+    base: Base
+
+    async def reload_certificate(self, settings: Settings) -> None:
+        """Show the certificate of `settings` to new connections, and give it to new tasks to trust.
+
+        Connections that are open go on. Raises `FailedPrecondition` where it can't be used; then nothing changes.
+        """
+        self.tls.replace(await asyncio.to_thread(server_context, settings, now=self.base.clock.now()))
+        await self.tell_tasks(settings)
+
+    async def tell_tasks(self, settings: Settings) -> None:
+        """Tell where tasks reach the API, and whom they trust there."""
+        base = self.base
+        host = callback_address(base.settings, self.server.address, isolated=base.engine.capabilities.isolates)
+        tls_ca = await asyncio.to_thread(certificates_of, settings)
+        base.injected.listening(Callback(host=str(host), tls_ca=tls_ca))
+
+
+async def serve_api(stack: AsyncExitStack, base: Base) -> Served:
     """Listen, and answer until the stack closes."""
+    tls = ServerTls(await asyncio.to_thread(server_context, base.settings, now=base.clock.now()))
     listeners = Listeners(
         services=(_api(base), Health(), Reflection()),
         tokens=TokenCheck(database=base.database, known=base.known_tokens, clock=base.clock),
         settings=base.settings,
-        tls=await asyncio.to_thread(server_context, base.settings, now=base.clock.now()),
+        tls=tls.context,
         drain_grace=shutdown_share(base.settings, 5),
     )
-    server = await listeners.open(stack)
-    host = callback_address(base.settings, server.address, isolated=base.engine.capabilities.isolates)
-    tls_ca = await asyncio.to_thread(certificates_of, base.settings)
-    base.injected.listening(Callback(host=str(host), tls_ca=tls_ca))
-    return server
+    served = Served(server=await listeners.open(stack), tls=tls, base=base)
+    await served.tell_tasks(base.settings)
+    return served
 
 
 def _api(base: Base) -> Composite:

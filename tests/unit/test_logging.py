@@ -194,3 +194,19 @@ def test_a_traceback_shows_no_local_variables(kind: str) -> None:
     text = "\n".join(lines)
     assert "8 characters are wrong" in text
     assert "hunter22" not in text
+
+
+def test_the_level_can_be_changed_while_lines_are_written() -> None:
+    stream = io.BytesIO()
+    changing = structlog.get_logger("gofer.changing")
+
+    with set_up_logging(Settings(log_level=LogLevel.WARN), stream=stream) as set_level:
+        changing.info("before")
+        set_level(LogLevel.DEBUG)
+        changing.debug("after")
+        logging.getLogger("someone").debug("theirs")
+        set_level(LogLevel.ERROR)
+        changing.warning("too late")
+
+    lines = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert ["after", "theirs"] == lines

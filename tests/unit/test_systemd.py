@@ -1,10 +1,15 @@
+import asyncio
+import os
+import re
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gofer.systemd import ServiceManager
+from gofer.lifecycle import running
+from gofer.systemd import ServiceManager, Watchdog
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -31,3 +36,48 @@ def test_systemd_hears_of_readiness_and_of_the_stop(manager_socket: tuple[str, s
 def test_without_a_listening_manager_nothing_happens(address: str) -> None:
     ServiceManager({"NOTIFY_SOCKET": address}).ready(status="x")
     ServiceManager({}).stopping(status="x")
+
+
+def test_systemd_hears_of_a_reload_with_the_time_and_of_what_is_done(
+    manager_socket: tuple[str, socket.socket],
+) -> None:
+    name, listener = manager_socket
+    manager = ServiceManager({"NOTIFY_SOCKET": name})
+
+    manager.reloading(status="reading")
+    manager.status("waiting for 3 runs")
+
+    assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=reading", listener.recv(1000))
+    assert listener.recv(1000) == b"STATUS=waiting for 3 runs"
+
+
+@pytest.mark.parametrize(
+    ("environment", "interval"),
+    [
+        ({}, timedelta()),
+        ({"WATCHDOG_USEC": "3000000"}, timedelta(seconds=1.5)),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, timedelta(seconds=1.5)),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, timedelta()),
+        ({"WATCHDOG_USEC": "soon"}, timedelta()),
+        ({"WATCHDOG_USEC": "9" * 30}, timedelta()),
+    ],
+    ids=["not asked", "asked", "this process", "another process", "no number", "beyond sense"],
+)
+def test_the_watchdog_hears_twice_as_often_as_it_waits(environment: dict[str, str], interval: timedelta) -> None:
+    assert interval == ServiceManager(environment).watchdog_interval
+
+
+async def test_the_watchdog_is_told_again_and_again(manager_socket: tuple[str, socket.socket]) -> None:
+    name, listener = manager_socket
+    manager = ServiceManager({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000"})
+
+    async with running(Watchdog(manager), grace=timedelta(seconds=1)):
+        told = [await asyncio.to_thread(listener.recv, 1000) for _ in range(3)]
+
+    assert [b"WATCHDOG=1"] * 3 == told
+
+
+async def test_without_a_watchdog_nothing_is_told() -> None:
+    watchdog = Watchdog(ServiceManager({}))
+
+    await watchdog.run(lambda: None)

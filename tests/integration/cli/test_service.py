@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,12 @@ def environment(home: Path) -> dict[str, str]:
 def started(*arguments: str, environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """Start a server; gives its process and the address that it listens at, and ends it if it still runs."""
     with subprocess.Popen(
-        [*PROGRAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,  # else a terminal of the tests' own would count
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
         address = None
@@ -127,3 +133,47 @@ def test_a_configuration_that_is_not_there_is_named(environment: dict[str, str])
 
     assert done.returncode == 1
     assert "there is no configuration file /nowhere/gofer.hcl" in done.stderr
+
+
+def test_systemd_hears_of_start_life_reload_and_stop(config: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "secret_store.sqlite.encryption_key").write_text("0123456789abcdef0123456789abcdef\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(40)
+        environment |= {
+            "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            "WATCHDOG_USEC": "200000",
+            "CREDENTIALS_DIRECTORY": str(credentials),
+        }
+
+        def heard(beginning: str) -> str:
+            while not (message := manager.recv(1000).decode()).startswith(beginning):
+                assert message == "WATCHDOG=1", message
+            return message
+
+        arguments = ("service", "start", "--dev-mode", "--config", str(config))
+        with started(*arguments, environment=environment) as (process, _):
+            ready = heard("READY=1")
+            heard("WATCHDOG=1")
+            config.write_text(config.read_text() + '\nlog_level = "debug"\nrun_parallelism_limit = 3\n')
+            process.send_signal(signal.SIGHUP)
+            heard("RELOADING=1")
+            again = heard("READY=1")
+            config.write_text(config.read_text() + "\nsever {}\n")
+            process.send_signal(signal.SIGHUP)
+            heard("RELOADING=1")
+            heard("READY=1")
+            process.terminate()
+            heard("STOPPING=1")
+            _, talk = process.communicate()
+
+    assert process.returncode == 0
+    assert "STATUS=listening on 127.0.0.1:" in ready
+    assert again == ready
+    assert "the certificate and the log level are those of the settings now" in talk
+    assert "other settings have changed too" in talk
+    assert "did you mean server?" in talk
+    assert "the settings stay as they were" in talk
+    assert not (tmp_path / "data" / "encryption.key").exists()
