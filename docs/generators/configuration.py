@@ -14,9 +14,6 @@ from gofer.config.keys import Key, all_keys
 from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
 
 NOT_YET: Final[Mapping[str, str]] = {
-    "event_log_retention": "event_log_retention",
-    "event_prune_interval": "event_prune_interval",
-    "task_run_log_expiry": "task_run_log_expiry",
     "development.extension_skip_tls_verify": "extension_skip_tls_verify",
     "extensions.install_base_extensions": "install_base_extensions",
     "extensions.stop_timeout": r"extensions\.stop_timeout",
@@ -24,8 +21,6 @@ NOT_YET: Final[Mapping[str, str]] = {
     "extensions.tls_key_path": r"extensions\.tls_key_path",
     "external_events_api.enable": "external_events_api",
     "external_events_api.host": "external_events_api",
-    "scheduler.docker.prune": r"\.prune\b(?!\()",
-    "scheduler.docker.prune_interval": r"\.prune_interval",
 }
 """Keys that are read and checked, and have no effect in this version; with what the code would hold if they had one."""
 

@@ -14,6 +14,7 @@ from gofer.api.server import ApiServer
 from gofer.app.api import serve_api
 from gofer.app.base import Probes as Probes
 from gofer.app.base import open_base
+from gofer.app.pruning import run_pruner
 from gofer.app.workers import run_workers
 from gofer.bus import Bus
 from gofer.clock import Clock, SystemClock
@@ -57,6 +58,7 @@ async def running_app(
         base = await open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes())
         await run_workers(stack, base)
         served = await serve_api(stack, base)
+        await run_pruner(stack, base)
         yield App(
             settings=settings,
             engine=base.engine,

@@ -26,6 +26,7 @@ from gofer.services.object_blobs import ObjectBlobs
 from gofer.services.object_rules import ObjectLimits
 from gofer.services.objects import Objects
 from gofer.services.pipelines import Pipelines
+from gofer.services.pruning import PruneStep
 from gofer.services.tokens import Tokens
 from gofer.sqlite import Database, GroupStep
 from gofer.storage.unit import Unit
@@ -35,7 +36,7 @@ from gofer.workers.troubles import Troubles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """Where tests look in: told of launch steps before they are taken, of a commit's steps, and of committed events.
+    """Where tests look in: told of launch steps before they are taken, and of what was done: commits, events, prunes.
 
     `group` is called on the database writer's thread, the others on the loop.
     """
@@ -43,6 +44,7 @@ class Probes:
     observe: Callable[[LaunchStep, TaskRunKey], None] = field(default=lambda _step, _key: None)
     group: Callable[[GroupStep], None] = field(default=lambda _step: None)
     committed: Callable[[Envelope], None] = field(default=lambda _envelope: None)
+    pruned: Callable[[PruneStep], None] = field(default=lambda _step: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

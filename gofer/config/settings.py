@@ -110,10 +110,10 @@ class DockerSettings:
     """The daemon's URL, such as `unix:///var/run/docker.sock`; empty: `DOCKER_HOST`, else its usual socket."""
 
     prune: bool = False
-    """Remove stopped containers that carry this server's labels and were left over."""
+    """Look for containers of this server that were left by task runs which have ended, and remove them."""
 
     prune_interval: Period = timedelta(hours=24)
-    """How often to prune."""
+    """How often to look for them."""
 
     start_gate: Count = 0
     """The most containers that are being started at one moment; 0: twice the number of cores."""
@@ -212,7 +212,7 @@ class ObjectStoreSettings:
     """How many objects a pipeline keeps; the oldest goes first."""
 
     run_object_expiry: Positive = 50
-    """After how many newer runs the objects of a run go."""
+    """After how many newer runs of its pipeline the objects of a run go, if it has ended."""
 
     object_size_limit_bytes: Positive = 64 * MIB
     """The size of the largest object, in bytes."""
@@ -288,19 +288,19 @@ class Settings:
     """The most runs of one pipeline at a time, whatever its own limit; 0: no limit."""
 
     pipeline_version_limit: Count = 5
-    """How many versions of a pipeline are kept; 0: all. Those that are live or that a run was made from stay."""
+    """How many versions of a pipeline are kept beside those that a run was made from; 0: all. The live one stays."""
 
     event_log_retention: Period = timedelta(hours=4380)
     """How long events are kept."""
 
     event_prune_interval: Period = timedelta(hours=3)
-    """How often old events are removed."""
+    """How often old events, expired tokens and whatever else is due to go are looked for and removed."""
 
     log_level: LogLevel = LogLevel.INFO
     """How much is logged: `debug`, `info`, `warn`, `error`, `fatal` or `panic`. Extensions are told too."""
 
     task_run_log_expiry: Positive = 50
-    """After how many newer runs the logs of a run go."""
+    """After how many newer runs of its pipeline the logs of a run go, if it has ended."""
 
     task_run_logs_dir: Path = WORLD_WRITABLE
     """The folder of the logs. The default means `logs` in the data folder."""

@@ -160,6 +160,13 @@ class RunCompleted(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunObjectsExpired(RunEvent):
+    """A run became too old to keep its objects; they are gone, if it had any."""
+
+    kind = "RUN_OBJECTS_EXPIRED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRunEvent(RunEvent):
     """Anything about one task run."""
 

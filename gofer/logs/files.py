@@ -16,6 +16,7 @@ from gofer_sdk.rules.ids import ID_PATTERN
 
 _WRITE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_TRIES: Final = 3
 _SCAN_BYTES: Final = 64 * 1024
 _COUNT_BYTES: Final = 1024 * 1024
 
@@ -119,12 +120,7 @@ class LogFiles:
 
     def open_for_writing(self) -> OpenLog:
         """Open both files, made if need be, and cut off what was written behind the last whole record."""
-        _ensure_root(self.root)
-        folder = self.root
-        for part in self.log.parent.relative_to(self.root).parts:
-            folder /= part
-            folder.mkdir(FOLDER_MODE, exist_ok=True)
-        log = os.open(self.log, _WRITE_FLAGS, FILE_MODE)
+        log = self._made()
         try:
             index = os.open(self.index, _WRITE_FLAGS, FILE_MODE)
             try:
@@ -135,6 +131,22 @@ class LogFiles:
         except BaseException:
             os.close(log)
             raise
+
+    def _made(self) -> int:
+        """Open the log, made if need be with the folders above it: those can go while they are empty."""
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                self._make_folders()
+                return os.open(self.log, _WRITE_FLAGS, FILE_MODE)
+        self._make_folders()
+        return os.open(self.log, _WRITE_FLAGS, FILE_MODE)
+
+    def _make_folders(self) -> None:
+        _ensure_root(self.root)
+        folder = self.root
+        for part in self.log.parent.relative_to(self.root).parts:
+            folder /= part
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
 
     def remove(self) -> bool:
         """Remove both files, and the folders that are empty then; tell whether there was a log."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,6 +18,14 @@ from gofer.logs.writer import LogWriter
 T = TypeVar("T")
 
 FLUSH_GRACE: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """Which logs are not there any more, and why others are."""
+
+    gone: frozenset[TaskRunKey]
+    faults: tuple[str, ...]
 
 
 class LogStore:
@@ -108,6 +117,15 @@ class LogStore:
                 follower.lose()
         return existed
 
+    async def remove(self, keys: Iterable[TaskRunKey]) -> Removal:
+        """Remove logs, all in one thread, and end their followers; those that are being written stay."""
+        idle = {key: LogFiles.of(self._root, key) for key in keys if not self.is_written(key)}
+        removed, faults = await asyncio.to_thread(_remove_all, idle)
+        for key, existed in removed.items():
+            for follower in self._followers.get(key, ()) if existed else ():
+                follower.lose()
+        return Removal(gone=frozenset(removed), faults=faults)
+
     async def _opened(self, key: TaskRunKey, files: LogFiles) -> OpenLog:
         opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)
         try:
@@ -130,6 +148,18 @@ class LogStore:
     def _wake(self, key: TaskRunKey) -> None:
         for follower in self._followers.get(key, ()):
             follower.wake()
+
+
+def _remove_all(wanted: Mapping[TaskRunKey, LogFiles]) -> tuple[dict[TaskRunKey, bool], tuple[str, ...]]:
+    """Remove logs; tell of each that is gone whether it was there, and of the others why they are."""
+    removed: dict[TaskRunKey, bool] = {}
+    faults: list[str] = []
+    for key, files in wanted.items():
+        try:
+            removed[key] = files.remove()
+        except OSError as error:
+            faults.append(f"{key}: {error.strerror}")
+    return removed, tuple(faults)
 
 
 def _drop(opening: asyncio.Future[OpenLog]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gofer.core.access import Caller
 from gofer.core.errors import AlreadyExists, FailedPrecondition, InvalidInput, LimitReached, NotFound
+from gofer.core.events import EvictedPipelineObject
 from gofer.core.ids import RunId, RunKey
 from gofer.core.object_record import MAX_RUN_OBJECTS, ObjectOwner, ObjectRecord
 from gofer.services.runs import Target, pipeline_key
@@ -53,14 +54,18 @@ def existing_owner(unit: Unit, caller: Caller, target: ObjectTarget) -> ObjectOw
 
 
 def is_expired(unit: Unit, owner: ObjectOwner, limits: ObjectLimits) -> bool:
-    """Whether the objects of a run are gone: it has ended, and so many newer runs have been started."""
+    """Whether the objects of a run are gone: it has ended, and so many newer runs have been started.
+
+    They don't come back where the settings would keep them longer now.
+    """
     if owner.run is None:
         return False
-    newest = unit.objects.newest_run(owner.pipeline) or owner.run
-    if newest - owner.run < limits.run_expiry:
-        return False
     key = RunKey(namespace=owner.pipeline.namespace, pipeline=owner.pipeline.pipeline, run=owner.run)
-    return unit.runs.get_run(key).state.is_terminal
+    run = unit.runs.get_run(key)
+    if run.objects_expired:
+        return True
+    newest = unit.objects.newest_run(owner.pipeline) or owner.run
+    return newest - owner.run >= limits.run_expiry and run.state.is_terminal
 
 
 def check_not_expired(unit: Unit, owner: ObjectOwner, limits: ObjectLimits) -> None:
@@ -90,6 +95,19 @@ def check_may_put(
     if there is None and owner.run is not None and unit.objects.count(owner) >= MAX_RUN_OBJECTS:
         raise LimitReached(f"{owner} has {MAX_RUN_OBJECTS:,} objects, the most that one can have: delete some first")
     return there
+
+
+def evict_oldest(unit: Unit, owner: ObjectOwner, count: int) -> tuple[ObjectRecord, ...]:
+    """Forget so many of a pipeline's oldest objects, and tell of each; their content is to go after the commit."""
+    evicted = unit.objects.oldest(owner, max(0, count))
+    for each in evicted:
+        unit.objects.delete(owner, each.key)
+        unit.record(
+            EvictedPipelineObject(
+                namespace_id=owner.pipeline.namespace, pipeline_id=owner.pipeline.pipeline, key=each.key
+            )
+        )
+    return evicted
 
 
 def too_large(key: str, limits: ObjectLimits) -> LimitReached:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from gofer.core.access import Caller
 from gofer.core.errors import InvalidInput, LimitReached, NotFound, Unavailable
-from gofer.core.events import EvictedPipelineObject
 from gofer.core.ids import BlobId, RunId
 from gofer.core.object_record import ObjectOwner, ObjectRecord
 from gofer.core.store_key import fault_of_store_key
@@ -16,6 +15,7 @@ from gofer.services.object_rules import (
     ObjectTarget,
     check_may_put,
     check_not_expired,
+    evict_oldest,
     existing_owner,
     is_expired,
     too_large,
@@ -167,14 +167,7 @@ class Objects:
         there = check_may_put(unit, owner, command.key, force=command.force, limits=self.limits)
         evicted: tuple[ObjectRecord, ...] = ()
         if there is None and owner.run is None:
-            evicted = unit.objects.oldest(owner, max(0, unit.objects.count(owner) + 1 - self.limits.pipeline_objects))
-        for each in evicted:
-            unit.objects.delete(owner, each.key)
-            unit.record(
-                EvictedPipelineObject(
-                    namespace_id=owner.pipeline.namespace, pipeline_id=owner.pipeline.pipeline, key=each.key
-                )
-            )
+            evicted = evict_oldest(unit, owner, unit.objects.count(owner) + 1 - self.limits.pipeline_objects)
         unit.objects.put(
             owner,
             ObjectRecord(key=command.key, blob=kept.blob, size_bytes=kept.size_bytes, created_at=unit.now),

@@ -30,6 +30,7 @@ from gofer.sealing import Sealer
 from gofer.services.config_plan import Candidates, ConfigPlan, plan_of
 from gofer.services.namespaces import resolve_namespace
 from gofer.services.runs import Target, pipeline_key
+from gofer.services.version_limit import prune_versions
 from gofer.sqlite import Database
 from gofer.storage.page import Listed, Page
 from gofer.storage.unit import Unit
@@ -72,7 +73,7 @@ class Pipelines:
             unit.record(
                 PipelineConfigRegistered(namespace_id=key.namespace, pipeline_id=key.pipeline, version=config.version)
             )
-            self._prune(unit, key, newest=config.version)
+            prune_versions(unit, key, keep=self._version_limit)
             return PipelineView(pipeline=pipeline, config=config)
 
         return await self._database.write(write)
@@ -225,12 +226,6 @@ class Pipelines:
             inject_api_token=draft.inject_api_token,
             timeout=timeout_of(draft.timeout),
         )
-
-    def _prune(self, unit: Unit, key: PipelineKey, *, newest: Version) -> None:
-        if not self._version_limit:
-            return
-        for version in unit.pipelines.prune_configs(key, keep=self._version_limit, spare=newest):
-            unit.record(PipelineConfigDeleted(namespace_id=key.namespace, pipeline_id=key.pipeline, version=version))
 
     async def _set_state(self, caller: Caller, target: Target, *, state: PipelineState) -> None:
         event = PipelineEnabled if state is PipelineState.ACTIVE else PipelineDisabled

@@ -14,7 +14,9 @@ from gofer.storage.rows import Value, envelope_of, event_to_row
 
 _INSERT: Final = "INSERT INTO journal (at, kind, namespace, pipeline, run, details) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND: Final = "SELECT * FROM journal WHERE id = ?"
-_LAST_ID: Final = "SELECT coalesce(max(id), 0) AS id FROM journal"
+# Not the greatest that is there: all may have been pruned.
+_LAST_ID: Final = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) AS id"
+_HAS_OLD: Final = "SELECT 1 FROM journal WHERE at < ? LIMIT 1"
 _PRUNE: Final = "DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE at < ? ORDER BY at, id LIMIT ?)"
 
 
@@ -85,8 +87,12 @@ class JournalRepository:
         return [envelope_of(row) for row in self._connection.execute(sql, [*values, limit])]
 
     def last_id(self) -> EventId:
-        """Give the id of the newest stored event; 0 where there is none."""
+        """Give the id of the newest event, also where it was pruned; 0 where there never was one."""
         return EventId(self._connection.execute(_LAST_ID).fetchone()["id"])
+
+    def has_before(self, before: datetime) -> bool:
+        """Tell whether there is an event from before that time."""
+        return self._connection.execute(_HAS_OLD, (to_ms(before),)).fetchone() is not None
 
     def prune(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` of the oldest events from before that time, and say how many."""

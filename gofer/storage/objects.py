@@ -19,6 +19,9 @@ _PUT: Final = """
     INSERT INTO objects (namespace, pipeline, run, key, blob, size_bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _DELETE: Final = f"DELETE FROM objects WHERE {_OF_OWNER} AND key = ?"  # noqa: S608 (as above)
+_DELETE_SOME: Final = f"""
+    DELETE FROM objects WHERE place IN (SELECT place FROM objects WHERE {_OF_OWNER} LIMIT ?) RETURNING blob
+"""  # noqa: S608 (as above)
 _DELETE_ALL: Final = f"DELETE FROM objects WHERE {_OF_OWNER} RETURNING blob"  # noqa: S608 (as above)
 _DELETE_OF_PIPELINE: Final = "DELETE FROM objects WHERE namespace = ? AND pipeline = ? RETURNING blob"
 _NAMED: Final = "SELECT blob FROM objects WHERE blob IN (SELECT value FROM json_each(?))"
@@ -80,6 +83,11 @@ class ObjectRepository:
     def delete_all(self, owner: ObjectOwner) -> tuple[BlobId, ...]:
         """Forget all objects of an owner, and name the content to delete once that is committed."""
         rows = self._connection.execute(_DELETE_ALL, _columns(owner)).fetchall()
+        return tuple(BlobId(row["blob"]) for row in rows)
+
+    def delete_some(self, owner: ObjectOwner, limit: int) -> tuple[BlobId, ...]:
+        """Forget up to `limit` objects of an owner, and name the content as `delete_all` does."""
+        rows = self._connection.execute(_DELETE_SOME, (*_columns(owner), limit)).fetchall()
         return tuple(BlobId(row["blob"]) for row in rows)
 
     def delete_of_pipeline(self, key: PipelineKey) -> tuple[BlobId, ...]:

@@ -48,23 +48,24 @@ _INSERT_CONFIG: Final = """
 _UPDATE_CONFIG_STATE: Final = (
     "UPDATE pipeline_configs SET state = ?, deprecated_at = ? WHERE namespace = ? AND pipeline = ? AND version = ?"
 )
-# The newest `keep` versions stay, and so does what is live, what a run was made from, and what a deployment is at.
-_PRUNE_CONFIGS: Final = """
-    DELETE FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline AND version IN (
-        SELECT version FROM pipeline_configs AS config
-        WHERE namespace = :namespace AND pipeline = :pipeline AND state <> 'LIVE' AND version <> :spare
-        AND NOT EXISTS (
-            SELECT 1 FROM runs
-            WHERE runs.namespace = :namespace AND runs.pipeline = :pipeline AND runs.version = config.version
-        )
-        ORDER BY version
-        LIMIT max(0, (
-            SELECT count(*) FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline
-        ) - :keep)
-    ) RETURNING version
+# What a run was made from stays, and doesn't count: else those without a run would all have to go for it.
+_WITHOUT_RUNS: Final = """
+    FROM pipeline_configs AS config WHERE namespace = :namespace AND pipeline = :pipeline
+    AND NOT EXISTS (
+        SELECT 1 FROM runs
+        WHERE runs.namespace = :namespace AND runs.pipeline = :pipeline AND runs.version = config.version
+    )
 """
 _COUNT_CONFIGS: Final = "SELECT count(*) FROM pipeline_configs WHERE namespace = ? AND pipeline = ?"
 _DELETE_CONFIG: Final = "DELETE FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
+_PRUNABLE: Final = f"""
+    SELECT version {_WITHOUT_RUNS} AND state <> 'LIVE' AND version <> :spare
+    ORDER BY version LIMIT max(0, (SELECT count(*) {_WITHOUT_RUNS}) - :keep)
+"""
+_PRUNE_CONFIGS: Final = f"""
+    DELETE FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline AND version IN ({_PRUNABLE})
+    RETURNING version
+"""  # noqa: S608 (built from constants)
 
 
 class PipelineRepository(DeploymentRepository):
@@ -221,10 +222,17 @@ class PipelineRepository(DeploymentRepository):
     def prune_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
         """Delete the oldest versions beyond `keep`, and say which.
 
-        The live version, `spare`, and every version that a stored run was made from stay, so that more may be left.
+        The live version and `spare` stay, and so does every version that a stored run was made from, beside `keep`.
         """
+        return self._versions(_PRUNE_CONFIGS, key, keep=keep, spare=spare)
+
+    def prunable_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
+        """Tell which versions `prune_configs` would delete."""
+        return self._versions(_PRUNABLE, key, keep=keep, spare=spare)
+
+    def _versions(self, sql: str, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
         rows = self._connection.execute(
-            _PRUNE_CONFIGS, {"namespace": key.namespace, "pipeline": key.pipeline, "keep": keep, "spare": spare}
+            sql, {"namespace": key.namespace, "pipeline": key.pipeline, "keep": keep, "spare": spare}
         )
         return tuple(sorted(Version(row["version"]) for row in rows))
 

@@ -47,6 +47,7 @@ _DELETE_ENDED: Final = f"""
     )
     RETURNING id
 """  # noqa: S608 (built from constants)
+_HAS_EXPIRED: Final = "SELECT 1 FROM tokens WHERE expires_at < ? LIMIT 1"
 _PRUNE: Final = """
     DELETE FROM tokens WHERE place IN (SELECT place FROM tokens WHERE expires_at < ? ORDER BY expires_at LIMIT ?)
     RETURNING id
@@ -118,6 +119,10 @@ class TokenRepository:
     def delete_of_ended(self) -> int:
         """Forget the tokens of all task runs that have ended, and say how many."""
         return self._note(self._connection.execute(_DELETE_ENDED))
+
+    def has_expired(self, before: datetime) -> bool:
+        """Tell whether there is a token that expired before that time."""
+        return self._connection.execute(_HAS_EXPIRED, (to_ms(before),)).fetchone() is not None
 
     def prune(self, before: datetime, limit: int) -> int:
         """Forget up to `limit` of the tokens that expired first, before that time, and say how many."""

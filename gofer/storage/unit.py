@@ -11,6 +11,7 @@ from gofer.storage.namespaces import NamespaceRepository
 from gofer.storage.objects import ObjectRepository
 from gofer.storage.pipelines import PipelineRepository
 from gofer.storage.resealing import SealedConfigRepository
+from gofer.storage.retention import RetentionRepository
 from gofer.storage.runs import RunRepository
 from gofer.storage.secrets import SecretRepository
 from gofer.storage.tokens import TokenRepository
@@ -29,6 +30,7 @@ class Unit:
         self.namespaces = NamespaceRepository(connection)
         self.objects = ObjectRepository(connection)
         self.pipelines = PipelineRepository(connection)
+        self.retention = RetentionRepository(connection)
         self.runs = RunRepository(connection)
         self.secrets = SecretRepository(connection)
         self.sealed_configs = SealedConfigRepository(connection)

@@ -84,8 +84,10 @@ class Recovery:
         return True
 
 
-async def remove_leftovers(engine: SchedulerEngine, *, progress: RunProgress, instance: InstanceId) -> int:
-    """Remove this instance's containers that no live task run holds; their number.
+async def remove_leftovers(
+    engine: SchedulerEngine, *, progress: RunProgress, instance: InstanceId, limit: int | None = None
+) -> int:
+    """Remove this instance's containers that no live task run holds, so many of them at most; their number.
 
     The containers are listed before the attempts are read, so that one that is launched meanwhile is never taken for a
     leftover. Only containers that carry our labels are ever looked at. Raises `EngineUnavailable`.
@@ -98,6 +100,8 @@ async def remove_leftovers(engine: SchedulerEngine, *, progress: RunProgress, in
     for each in owned:
         if str(each.attempt) in live:
             continue
+        if removed == limit:
+            break
         try:
             await engine.remove(each.handle)
         except EngineUnavailable:

@@ -51,6 +51,7 @@ def settings_of(orders: Orders) -> Settings:
         task_run_logs_dir=folder / "data" / "logs",
         task_run_log_expiry=1_000_000,
         pipeline_version_limit=1_000_000,
+        object_store=replace(settings.object_store, run_object_expiry=1_000_000),
         task_run_stop_timeout=timedelta(seconds=STOP_SECONDS),
         development=replace(settings.development, pretty_logging=False),
         scheduler=replace(settings.scheduler, engine=orders.engine, max_tasks=orders.max_tasks),

@@ -6,7 +6,13 @@ CREATE INDEX runs_queued ON runs (namespace, pipeline, id) WHERE state = 'PENDIN
 
 CREATE INDEX runs_request ON runs (namespace, pipeline, request_id) WHERE request_id <> '';
 
+CREATE INDEX runs_request_age ON runs (created_at) WHERE request_id <> '';
+
 CREATE INDEX runs_version ON runs (namespace, pipeline, version);
+
+CREATE INDEX runs_with_logs ON runs (namespace, pipeline, id) WHERE logs_expired = 0;
+
+CREATE INDEX runs_with_objects ON runs (namespace, pipeline, id) WHERE objects_expired = 0;
 
 CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
 
@@ -132,7 +138,7 @@ CREATE TABLE runs (
     stop_at            INTEGER,
     stop_force         INTEGER NOT NULL,
     objects_expired    INTEGER NOT NULL,
-    revision           INTEGER NOT NULL, engine TEXT NOT NULL DEFAULT '', timeout_ms INTEGER CHECK (timeout_ms BETWEEN 1 AND 31622400000),
+    revision           INTEGER NOT NULL, engine TEXT NOT NULL DEFAULT '', timeout_ms INTEGER CHECK (timeout_ms BETWEEN 1 AND 31622400000), logs_expired INTEGER NOT NULL DEFAULT 0,
     UNIQUE (namespace, pipeline, id),
     FOREIGN KEY (namespace, pipeline, version) REFERENCES pipeline_configs (namespace, pipeline, version)
 ) STRICT;

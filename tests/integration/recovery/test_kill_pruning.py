@@ -1,0 +1,130 @@
+"""Servers that are killed while they remove what is due to go, each between two other steps."""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gofer.app import App, running_app
+from gofer.clock import SystemClock
+from gofer.core.events import NamespaceCreated
+from gofer.core.ids import NamespaceId
+from gofer.services.pruning import PruneStep
+from gofer.sqlite import open_database
+from gofer.storage.unit import Unit
+from gofer_sdk._proto import proto
+from tests.integration.recovery.pruning import KEEP, narrow, wide
+from tests.integration.servers import ROOT
+from tests.service.secured import channel_of
+from tests.service.wire import ended, register, start, task, up
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+STEPS = (
+    PruneStep.LOG_FILES,
+    PruneStep.LOGS,
+    PruneStep.RUN_OBJECT_ROWS,
+    PruneStep.EVENTS,
+    PruneStep.VERSIONS,
+    PruneStep.OBJECT_ROWS,
+)
+"""In the order in which a server takes them."""
+RUNS = 4
+OLD_EVENTS = 3_000
+
+
+async def fill(folder: Path) -> None:
+    """Leave four runs with logs and objects, objects, versions, and old events."""
+    async with running_app(wide(folder)) as app, channel_of(app) as channel:
+        stub = proto.GoferStub(channel)
+        await up(stub, task("hello", variables={"GOFER_MEMORY_LOG": "a line"}))
+        for run in range(1, RUNS + 1):
+            await ended(stub, await start(stub))
+            for key in ("one", "two"):
+                await stub.put_run_object(
+                    proto.PutRunObjectRequest(pipeline_id="simple", run_id=run, key=key, content=b"x")
+                )
+        for number in range(5):
+            await stub.put_pipeline_object(
+                proto.PutPipelineObjectRequest(pipeline_id="simple", key=f"key_{number}", content=b"x")
+            )
+            await register(stub)
+    await append_old_events(folder)
+
+
+async def append_old_events(folder: Path) -> None:
+    event = NamespaceCreated(namespace_id=NamespaceId("default"))
+
+    def write(unit: Unit) -> None:
+        for _ in range(OLD_EVENTS):
+            unit.journal.append(event, unit.now - timedelta(days=365))
+
+    path = wide(folder).server.storage_path
+    migrations = "gofer.storage.migrations"
+    async with open_database(path, migrations=migrations, make_unit=Unit, clock=SystemClock()) as database:
+        await database.write(write)
+
+
+async def kill_at(folder: Path, *steps: PruneStep) -> list[str]:
+    """Run servers that kill themselves at these steps; give what was said of each."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.recovery.pruning", str(folder), *steps),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    said, _ = await process.communicate()
+    return said.decode().splitlines()
+
+
+async def until_nothing_is_due(app: App) -> None:
+    """Wait for the end of the pruner's work; the last of it are the objects of pipelines."""
+    while await app.database.read(_is_anything_due):  # noqa: ASYNC110 - nothing tells of the end of all of it
+        await asyncio.sleep(0.05)
+
+
+def _is_anything_due(unit: Unit) -> bool:
+    return bool(
+        unit.retention.logs_due(keep=KEEP, after=None, limit=1)
+        or unit.retention.objects_due(keep=KEEP, limit=1)
+        or unit.retention.pipelines_over_objects(KEEP, 1)
+        or unit.journal.has_before(unit.now - timedelta(days=300))
+    )
+
+
+async def test_what_servers_leave_that_are_killed_at_every_step_is_done_by_the_last(tmp_path: Path) -> None:
+    await fill(tmp_path)
+
+    said = await kill_at(tmp_path, *STEPS)
+
+    assert [f"{step} {signal.SIGKILL}" for step in STEPS] == said
+    async with running_app(narrow(tmp_path)) as app, channel_of(app) as channel:
+        await until_nothing_is_due(app)
+        stub = proto.GoferStub(channel)
+        runs = (await stub.list_runs(proto.ListRunsRequest(pipeline_id="simple"))).runs
+        configs = (await stub.list_pipeline_configs(proto.ListPipelineConfigsRequest(pipeline_id="simple"))).configs
+        objects = (await stub.list_pipeline_objects(proto.ListPipelineObjectsRequest(pipeline_id="simple"))).keys
+        events = [reply.event async for reply in stub.list_events(proto.ListEventsRequest())]
+        told = Counter(event.type for event in events if event is not None)
+        for run in (3, 4):
+            reply = await stub.get_run_object(proto.GetRunObjectRequest(pipeline_id="simple", run_id=run, key="one"))
+            assert b"x" == reply.content
+
+    logs = tmp_path / "data" / "logs" / "default" / "simple"
+    assert ["3", "4"] == sorted(path.name for path in logs.iterdir())
+    assert {1: True, 2: True, 3: False, 4: False} == {run.id: run.store_objects_expired for run in runs}
+    assert [6, 5, 1] == [config.version for config in configs], "the first one has runs"
+    assert ["key_3", "key_4"] == [each.key for each in objects]
+    assert {"RUN_OBJECTS_EXPIRED": 2, "EVICTED_PIPELINE_OBJECT": 3, "PIPELINE_CONFIG_DELETED": 3} == {
+        kind: told[kind] for kind in ("RUN_OBJECTS_EXPIRED", "EVICTED_PIPELINE_OBJECT", "PIPELINE_CONFIG_DELETED")
+    }, "each was told once"
+    assert 1 == told["NAMESPACE_CREATED"]
+
+    async with running_app(narrow(tmp_path)):
+        pass  # each start sweeps the store
+    kept = tmp_path / "data" / "objects" / "kept"
+    assert 2 * 2 + 2 == sum(path.is_file() for path in kept.rglob("*"))
