@@ -3,8 +3,8 @@
 python -m tests.benchmarks._server DATA_FOLDER ENGINE
 
 Prints `ready PORT` once it serves, and ends with SIGTERM. With GOFER_BENCH_PROFILE=FILE it writes cProfile's data
-there; with GOFER_BENCH_MOMENTS=FILE the moments that `moments` reads; with GOFER_BENCH_SWITCH_INTERVAL=SECONDS a thread
-may hold the interpreter for so long.
+there; with GOFER_BENCH_MOMENTS=FILE the moments that `moments` reads, with GOFER_BENCH_HOLDS=FILE what `holds` reads;
+with GOFER_BENCH_SWITCH_INTERVAL=SECONDS a thread may hold the interpreter for so long.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from gofer.core.events import Envelope
 from gofer.core.ids import TaskRunKey
 from gofer.lifecycle import stop_on_signals
 from gofer.logging import set_up_logging
+from gofer.sqlite import GroupStep
 from gofer.workers.launching import LaunchStep
 from gofer_sdk.client import GoferClient
 from tests.benchmarks._figures import cpu_seconds
@@ -116,6 +117,30 @@ def moments(path: Path, kind: str) -> dict[str, float]:
     return {what: float(at) for each, what, at in found if each == kind}
 
 
+def holds(path: Path) -> list[float]:
+    """Read for how many milliseconds each commit held the writer, from its beginning until the disk had it."""
+    return [float(line) for line in path.read_text().splitlines()]
+
+
+class _Holds:
+    """Measures commits, on the writer's thread."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        self._found: list[float] = []
+
+    def observe(self, step: GroupStep) -> None:
+        """Take the time."""
+        if step is GroupStep.BEGUN:
+            self._began = time.perf_counter()
+        elif step is GroupStep.COMMITTED:
+            self._found.append((time.perf_counter() - self._began) * 1000)
+
+    def write(self, path: Path) -> None:
+        """Write what was found."""
+        path.write_text("".join(f"{milliseconds}\n" for milliseconds in self._found))
+
+
 class _Moments:
     """Keeps the moments that are asked for, and writes them at the end."""
 
@@ -140,11 +165,15 @@ class _Moments:
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     wanted, kept = os.environ.get("GOFER_BENCH_MOMENTS"), _Moments()
+    wanted_holds, held = os.environ.get("GOFER_BENCH_HOLDS"), _Holds()
+    probes = kept.probes() if wanted else Probes(group=held.observe) if wanted_holds else None
     try:
-        await _serve_until(stop, settings, kept.probes() if wanted else None)
+        await _serve_until(stop, settings, probes)
     finally:
         if wanted:
             kept.write(Path(wanted))
+        if wanted_holds:
+            held.write(Path(wanted_holds))
 
 
 async def _serve_until(stop: asyncio.Event, settings: Settings, probes: Probes | None) -> None:

@@ -33,6 +33,7 @@ SECTIONS: Final = {
     "masking": "Masking secrets in logs",
     "process": "The programs",
     "history": "A start with a history",
+    "pruning": "While the prune jobs work",
     "machine": "The run machine",
     "writer": "The database's writer",
     "bus": "The event bus",

@@ -1,0 +1,199 @@
+"""What calls take while the prune jobs work: on 1,000,000 events and 100,000 runs that are all due at once.
+
+Usage: python -m tests.benchmarks.pruning [--quick]
+The history is made by copying the rows of one run that a server has made, each with a log file. The floor is the same
+server on the same history of which nothing is due, measured before.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import betterproto2
+
+from gofer_sdk._proto import proto
+from gofer_sdk.codec import encode
+from tests.benchmarks._figures import Effort, Figure, Goal, percentile, run
+from tests.benchmarks._load import Loader, Order, loader
+from tests.benchmarks._runs import deploy, follower, task
+from tests.benchmarks._server import Process, gofer, holds
+from tests.benchmarks.history import copy_rows
+
+RUNS: Final = 100_000
+EVENTS: Final = 1_000_000
+SECONDS: Final = 1.0
+ROUNDS: Final = 8
+CALLERS: Final = 4
+LONGEST_HOLD_MILLISECONDS: Final = 50
+MOST_SECONDS: Final = 400
+A_YEAR_MILLISECONDS: Final = 365 * 24 * 3600 * 1000
+CALLS: Final[Mapping[str, betterproto2.Message]] = {
+    "GetRun": proto.GetRunRequest(pipeline_id="single", id=1),
+    "ListRuns of 61": proto.ListRunsRequest(pipeline_id="single", limit=61),
+    # Of a pipeline whose runs wait: a commit and an event each, and nothing that runs.
+    "StartRun": proto.StartRunRequest(
+        pipeline_id="waiting", initiator=proto.Initiator(type=proto.InitiatorType.BOT, name="bench")
+    ),
+}
+
+
+async def make_history(folder: Path, *, runs: int, events: int) -> None:
+    """Make the history, of which everything is due, and a pipeline whose runs wait."""
+    async with gofer(folder, "memory") as server, server.client() as client, follower(client) as one:
+        await deploy(client, "single", [task("only", variables={"GOFER_MEMORY_LOG": "a line"})])
+        await one.seconds_of_run("single")
+        held = proto.UserPipelineConfig(
+            id="waiting", name="waiting", parallelism=1, tasks=[task("held", variables={"GOFER_MEMORY_HOLD": "true"})]
+        )
+        registered = await client.pipelines.register(held)
+        assert registered.config is not None
+        await client.pipelines.deploy("waiting", registered.config.version)
+    await asyncio.to_thread(_copy, folder, runs=runs, events=events)
+
+
+def _copy(folder: Path, *, runs: int, events: int) -> None:
+    database = folder / "data" / "gofer.db"
+    copy_rows(database, runs=runs, events=events)
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE run_counters SET last_run = 0 WHERE pipeline = 'waiting'")
+        connection.execute("UPDATE journal SET at = at - ?", (A_YEAR_MILLISECONDS,))
+    connection.close()
+    logs = folder / "data" / "logs" / "default" / "single"
+    for number in range(2, runs + 2):
+        (logs / str(number)).mkdir(mode=0o700)
+        for name in ("only", "only.index"):
+            (logs / str(number) / name).write_bytes(b"a line\n")
+
+
+def keep_all(folder: Path) -> None:
+    """Have nothing of the history due."""
+    with sqlite3.connect(folder / "data" / "gofer.db") as connection:
+        connection.execute("UPDATE journal SET at = at + ?", (A_YEAR_MILLISECONDS,))
+        connection.execute("UPDATE runs SET logs_expired = 1, objects_expired = 1")
+    connection.close()
+
+
+def is_due(folder: Path) -> bool:
+    """Tell whether anything still is."""
+    year_ago = time.time() * 1000 - A_YEAR_MILLISECONDS / 2
+    with sqlite3.connect(f"file:{folder}/data/gofer.db?mode=ro", uri=True) as connection:
+        found = connection.execute(
+            "SELECT (SELECT count(*) FROM runs INDEXED BY runs_with_logs WHERE logs_expired = 0) > 1000"
+            " OR (SELECT count(*) FROM runs INDEXED BY runs_with_objects WHERE objects_expired = 0) > 1000"
+            " OR EXISTS (SELECT 1 FROM journal WHERE at < ?)",
+            (year_ago,),
+        ).fetchone()
+    connection.close()
+    return bool(found[0])
+
+
+def order(server: Process, rpc: betterproto2.Message) -> Order:
+    """Ask it a few times at once, and not as often as can be: what is looked for is waiting."""
+    return Order(
+        port=server.port,
+        pid=server.process.pid,
+        rpc=f"/proto.Gofer/{type(rpc).__name__.removesuffix('Request')}",
+        request=encode(rpc).hex(),
+        callers=CALLERS,
+        seconds=SECONDS,
+        pause=0.01,
+    )
+
+
+async def latencies(load: Loader, server: Process, effort: Effort) -> dict[str, list[list[float]]]:
+    """Make each call for a while, in turns; the milliseconds of each round."""
+    found: dict[str, list[list[float]]] = {name: [] for name in CALLS}
+    for _ in effort.rounds(ROUNDS):
+        for name, request in CALLS.items():
+            done = await load.obey(order(server, request))
+            found[name].append([value for each in done for value in each.latencies])
+    return found
+
+
+async def start_waiting(server: Process) -> None:
+    """Have one run that holds up the others of its pipeline."""
+    async with server.client() as client:
+        await client.runs.start("waiting")
+
+
+async def seconds_until_gone(folder: Path, began: float) -> float:
+    """Wait until nothing is due any more."""
+    async with asyncio.timeout(MOST_SECONDS):
+        while await asyncio.to_thread(is_due, folder):  # noqa: ASYNC110 - it is another process's
+            await asyncio.sleep(0.5)
+    return time.monotonic() - began
+
+
+async def measure(effort: Effort) -> list[Figure]:
+    """Measure the one server, then the other."""
+    share = 1.0 if effort.share >= 1 else 0.1
+    runs, events = round(RUNS * share), round(EVENTS * share)
+    with tempfile.TemporaryDirectory() as name:
+        due, kept = Path(name) / "due", Path(name) / "kept"
+        due.mkdir()
+        await make_history(due, runs=runs, events=events)
+        (kept / "data").mkdir(mode=0o700, parents=True)
+        for path in (due / "data").glob("*"):
+            if path.is_file():
+                await asyncio.to_thread(shutil.copy, path, kept / "data" / path.name)
+        await asyncio.to_thread(keep_all, kept)
+        async with loader() as load:
+            async with gofer(kept, "memory", GOFER_BENCH_HOLDS=str(kept / "holds")) as server:
+                await start_waiting(server)
+                floor = await latencies(load, server, effort)
+            async with gofer(due, "memory", GOFER_BENCH_HOLDS=str(due / "holds")) as server:
+                began = time.monotonic()
+                await start_waiting(server)
+                ours = await latencies(load, server, effort)
+                busy = await asyncio.to_thread(is_due, due)
+                gone = await seconds_until_gone(due, began)
+        if not busy:
+            raise RuntimeError("the prune jobs were done before the calls were")
+        figures = [*_of_calls(ours, floor), *_of_writer(holds(due / "holds"), holds(kept / "holds"))]
+    what = f"until {events:,} events, and logs and objects of {runs:,} runs, are gone"
+    return [*figures, Figure(what=what, unit="s", ours=[gone])]
+
+
+def _of_calls(ours: Mapping[str, list[list[float]]], floor: Mapping[str, list[list[float]]]) -> list[Figure]:
+    return [
+        Figure(
+            what=f"{name}, {CALLERS} clients, {words}",
+            unit="ms",
+            ours=[percentile(each, share) for each in ours[name]],
+            floor=[percentile(each, share) for each in floor[name]],
+            floor_is="nothing is due",
+        )
+        for name in CALLS
+        for words, share in (("median", 0.5), ("p99", 0.99))
+    ]
+
+
+def _of_writer(ours: list[float], floor: list[float]) -> list[Figure]:
+    longest = max(ours)
+    return [
+        Figure(
+            what="a commit, from its beginning until the disk has it: median",
+            unit="ms",
+            ours=[statistics.median(ours)],
+            floor=[statistics.median(floor)],
+            floor_is="nothing is due",
+        ),
+        Figure(
+            what=f"the longest of {len(ours):,} commits",
+            unit="ms",
+            ours=[longest],
+            floor=[max(floor)],
+            floor_is="nothing is due",
+            goal=Goal.at_most(LONGEST_HOLD_MILLISECONDS, "ms", longest),
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    run(measure)
