@@ -78,6 +78,11 @@ class Output:
         return self.is_terminal and os.environ.get("TERM") not in {None, "", "dumb"}
 
     @property
+    def has_live_talk(self) -> bool:
+        """Whether people see the standard error on a terminal that can be drawn on."""
+        return self.is_pretty and self.stderr.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}
+
+    @property
     def is_ascii(self) -> bool:
         """Whether the standard output takes nothing but ASCII."""
         return "utf" not in (self.stdout.encoding or "").lower()

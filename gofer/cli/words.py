@@ -13,6 +13,7 @@ _STEPS: Final = (
     (timedelta(seconds=1), "second"),
 )
 NOTHING: Final = "-"
+_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 
 
 def time_of(milliseconds: int) -> datetime | None:
@@ -71,3 +72,13 @@ def title(name: str) -> str:
 def counted(count: int, noun: str) -> str:
     """Write a number of things: `1 task`, `3 tasks`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def size(count_bytes: int) -> str:
+    """Say how many bytes something has, as near as people want it: `17 bytes`, `1.5 MiB`."""
+    if count_bytes < 1024:  # noqa: PLR2004 (the step itself)
+        return counted(count_bytes, "byte")
+    amount, unit = count_bytes / 1024, 0
+    while amount >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 (what would round up to the next unit)
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:,.1f} {_UNITS[unit]}"

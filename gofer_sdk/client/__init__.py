@@ -23,6 +23,8 @@ from gofer_sdk.client.calls import Calls
 from gofer_sdk.client.connection import Connection
 from gofer_sdk.client.events import EventCalls, EventFilter
 from gofer_sdk.client.namespaces import NamespaceCalls
+from gofer_sdk.client.object_files import Content
+from gofer_sdk.client.objects import Download, ObjectCalls, ObjectList
 from gofer_sdk.client.page import Page
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.client.pipelines import PipelineCalls
@@ -34,10 +36,13 @@ from gofer_sdk.client.token import Token
 from gofer_sdk.client.tokens import NewToken, TokenCalls
 
 __all__ = [
+    "Content",
+    "Download",
     "EventFilter",
     "GoferClient",
     "LogChunk",
     "NewToken",
+    "ObjectList",
     "OnRetry",
     "Page",
     "Patience",
@@ -61,6 +66,7 @@ class GoferClient:
         task_runs: executions of tasks, and their logs.
         secrets: what only tasks of a pipeline should see.
         global_secrets: the same for pipelines of several namespaces.
+        objects: what tasks keep for later tasks and later runs.
         events: what has happened and what happens.
         tokens: what opens the API.
 
@@ -105,6 +111,7 @@ class GoferClient:
         self.tokens = TokenCalls(calls)
         self.secrets = SecretCalls(calls)
         self.global_secrets = GlobalSecretCalls(calls)
+        self.objects = ObjectCalls(calls)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()

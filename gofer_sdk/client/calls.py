@@ -1,20 +1,30 @@
 """One call, from its request to its typed error: what all nouns of the client share."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TypeVar
 
 import betterproto2
 from grpclib.client import Stream
 from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from h2.exceptions import ProtocolError as StreamIsClosed
 
 from gofer_sdk.client.connection import Connection, rpc_of
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.codec import MalformedMessage
-from gofer_sdk.errors import DeadlineExceeded, ServerFault, Unavailable, Untrusted, from_connection, from_status
+from gofer_sdk.errors import (
+    CallFailed,
+    DeadlineExceeded,
+    ServerFault,
+    Unavailable,
+    Untrusted,
+    from_connection,
+    from_status,
+)
 
 Request = TypeVar("Request", bound=betterproto2.Message)
 Reply = TypeVar("Reply", bound=betterproto2.Message)
@@ -42,6 +52,20 @@ class _Link:
     failures: _Failures = field(default_factory=_Failures)
     was_open: bool = False
     has_ended: bool = False
+
+
+class _Foreign:
+    """Remembers what the caller's own code raised within a call, which is no failure of the call."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.error = error
 
 
 class Calls:
@@ -80,6 +104,49 @@ class Calls:
             except Unavailable as fault:
                 failures.add(now())
                 await self._wait_or_raise(fault, failures, deadline=deadline)
+
+    async def upload(
+        self, messages: AsyncIterable[Request], request_type: type[Request], reply_type: type[Reply]
+    ) -> Reply:
+        """Make a call of many messages, which are asked for as fast as they go out; it is not made twice.
+
+        The server may take as long for each message, and for the answer, as for a call. Raises CallFailed, and what
+        `messages` raises; then the server gets no end of the stream, and forgets what it got.
+        """
+        rpc = rpc_of(request_type())
+        source = _Foreign()
+        await self._connect(rpc)
+        call = self.connection.call(request_type(), reply_type, Cardinality.STREAM_UNARY)
+        try:
+            with self._typed_errors(rpc):
+                reply = await self._uploaded(call, messages, source)
+        except CallFailed as fault:
+            if source.error is not None and fault.__cause__ is source.error:
+                raise source.error from None
+            raise
+        if reply is None:
+            raise ServerFault(f"{rpc}: the server ended the call without an answer", rpc=rpc)
+        return reply
+
+    async def _uploaded(
+        self, call: Stream[Request, Reply], messages: AsyncIterable[Request], source: _Foreign
+    ) -> Reply | None:
+        async with call as stream:
+            await self._send_all(stream, messages, source)
+            async with asyncio.timeout(self._patience.call_timeout.total_seconds()):
+                return await _received(stream)
+
+    async def _send_all(
+        self, stream: Stream[Request, Reply], messages: AsyncIterable[Request], source: _Foreign
+    ) -> None:
+        iterator = aiter(messages)
+        while True:
+            with source:
+                message = await anext(iterator, None)
+            async with asyncio.timeout(self._patience.call_timeout.total_seconds()):
+                await _send_or_end(stream, message)
+            if message is None:
+                return
 
     async def stream(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream, which is not opened again where it breaks.
@@ -172,6 +239,13 @@ class Calls:
             raise from_connection(error, rpc=rpc, host=host) from error
         except MalformedMessage as error:
             raise ServerFault(f"{rpc}: the answer of {host} is {error}", rpc=rpc, host=host) from error
+
+
+async def _send_or_end(stream: Stream[Request, Reply], message: Request | None) -> None:
+    try:
+        await (stream.end() if message is None else stream.send_message(message))
+    except StreamIsClosed as fault:  # the server has said its last word already; grpclib tells it on the way out
+        raise StreamTerminatedError("the server takes no more of the call") from fault
 
 
 async def _received(stream: Stream[Request, Reply]) -> Reply | None:

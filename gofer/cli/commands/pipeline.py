@@ -7,6 +7,7 @@ import typer
 
 from gofer.cli.aio import command
 from gofer.cli.commands import pipeline_config, pipeline_deployment, run
+from gofer.cli.commands.object import of_pipeline as objects
 from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 app = group("Show, switch and deploy pipelines.")
 app.add_typer(pipeline_config.app, name="config")
 app.add_typer(pipeline_deployment.app, name="deployment")
+app.add_typer(objects, name="object")
+app.add_typer(objects, name="store", hidden=True)  # as 0.6 has it
 app.command("run")(run.start)
 
 _RECENT: Final = 5

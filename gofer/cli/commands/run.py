@@ -6,6 +6,7 @@ import typer
 
 from gofer.cli.aio import ExitStatus, command
 from gofer.cli.arguments import read_variables
+from gofer.cli.commands.object import of_run as objects
 from gofer.cli.commands.options import (
     ForceOption,
     LimitOption,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gofer_sdk.client import GoferClient
 
 app = group("Start, show and cancel runs.")
+app.add_typer(objects, name="object")
+app.add_typer(objects, name="store", hidden=True)  # as 0.6 has it
 
 FollowOption: TypeAlias = Annotated[
     bool, typer.Option("--follow", help="Show the run live, with its logs, and end as it ends.")

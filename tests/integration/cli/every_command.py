@@ -37,6 +37,8 @@ _TOKEN: Final = ("service", "token", "create", "client", "-m", "for:{n}")
 _NAMESPACE: Final = ("namespace", "create", "{n}", "Name")
 _PIPELINE_SECRET: Final = ("secret", "pipeline", "put", "{p}", "{n}", "--value", "abcdef")
 _GLOBAL_SECRET: Final = ("secret", "global", "put", "{n}", "--value", "abcdef")
+_PIPELINE_OBJECT: Final = ("pipeline", "object", "put", "{p}", "{n}=abc")
+_RUN_OBJECT: Final = ("run", "object", "put", "{p}", "{n}=abc")
 _SERVICE_TESTS: Final = "tests/integration/cli/test_service.py"
 
 _TOKENS: Final[Mapping[str, Row]] = {
@@ -48,6 +50,19 @@ _TOKENS: Final[Mapping[str, Row]] = {
     "disable": Row(arguments=("{token}",), before=(_TOKEN,), key="disabled"),
     "delete": Row(arguments=("{token}", "--yes"), before=(_TOKEN,), key="kind"),
     "whoami": Row(key="withoutToken"),
+}
+
+_PIPELINE_OBJECTS: Final[Mapping[str, Row]] = {
+    "delete": Row(arguments=("{p}", "{n}", "--yes"), before=(_PIPELINE_OBJECT,)),
+    "get": Row(arguments=("{p}", "{n}"), before=(_PIPELINE_OBJECT,), key="content"),
+    "list": Row(arguments=("{p}",), before=(_PIPELINE_OBJECT,), key="keys"),
+    "put": Row(arguments=("{p}", "{n}", "--force"), stdin="abcdef", key="bytes"),
+}
+_RUN_OBJECTS: Final[Mapping[str, Row]] = {
+    "delete": Row(arguments=("{p}", "{n}", "--yes"), before=(_RUN_OBJECT,)),
+    "get": Row(arguments=("{p}", "{n}"), before=(_RUN_OBJECT,), key="content"),
+    "list": Row(arguments=("{p}", "1"), before=(("run", "object", "put", "{p}", "1", "{n}=abc"),), key="keys"),
+    "put": Row(arguments=("{p}", "1", "{n}", "--force"), stdin="abcdef", key="bytes"),
 }
 
 TABLE: Final[Mapping[str, Row]] = {
@@ -73,12 +88,16 @@ TABLE: Final[Mapping[str, Row]] = {
     "pipeline enable": Row(arguments=("{p}",)),
     "pipeline get": Row(arguments=("{p}",), key="metadata"),
     "pipeline list": Row(key="pipelines"),
+    **{f"pipeline object {name}": row for name, row in _PIPELINE_OBJECTS.items()},
+    **{f"pipeline store {name}": row for name, row in _PIPELINE_OBJECTS.items()},
     "pipeline run": Row(arguments=("{p}", "--wait"), before=(("pipeline", "enable", "{p}"),), key="status"),
     "run cancel": Row(arguments=("{p}", "1"), key="status"),
     "run cancel-all": Row(arguments=("{p}",)),
     "run follow": Row(arguments=("{p}", "1"), key="status"),
     "run get": Row(arguments=("{p}", "1"), key="status"),
     "run list": Row(arguments=("{p}",), key="runs"),
+    **{f"run object {name}": row for name, row in _RUN_OBJECTS.items()},
+    **{f"run store {name}": row for name, row in _RUN_OBJECTS.items()},
     "run retry": Row(arguments=("{p}", "1", "--wait"), before=(("pipeline", "enable", "{p}"),), key="status"),
     "run start": Row(arguments=("{p}", "--follow"), before=(("pipeline", "enable", "{p}"),), key="status"),
     "secret global delete": Row(arguments=("{n}", "--yes"), before=(_GLOBAL_SECRET,)),

@@ -74,6 +74,8 @@ def test_usage_names_what_must_and_what_may_be_given() -> None:
     found = dict(commands(build()))
 
     assert usage(found["run get"]) == "[OPTIONS] PIPELINE RUN"
+    assert usage(found["run object get"]) == "[OPTIONS] PIPELINE [RUN] KEY"
+    assert usage(found["run object list"]) == "[OPTIONS] PIPELINE [RUN]"
     assert usage(found["up"]) == "[OPTIONS] [PATH]"
 
 
@@ -113,7 +115,7 @@ def test_the_version_is_told() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["run", "strat"], "No such command 'strat'. Did you mean 'start'?"),
+        (["run", "strat"], "No such command 'strat'. Did you mean 'start'"),
         (["pipelin"], "Did you mean 'pipeline'?"),
         (["run", "list"], "Missing argument 'PIPELINE'"),
         (["run", "get", "x", "abc"], "'abc' is not a whole number"),

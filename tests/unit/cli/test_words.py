@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gofer.cli.words import counted, duration, moment, relative, span, title
+from gofer.cli.words import counted, duration, moment, relative, size, span, title
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -76,3 +76,21 @@ def test_names_of_enums_become_words() -> None:
 
 def test_things_are_counted() -> None:
     assert (counted(1, "task"), counted(0, "task"), counted(2000, "task")) == ("1 task", "0 tasks", "2,000 tasks")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1,023 bytes"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (64 * 1024 * 1024, "64.0 MiB"),
+        (3 * 1024**3, "3.0 GiB"),
+        (5000 * 1024**4, "5,000.0 TiB"),
+    ],
+)
+def test_a_size_is_told_as_near_as_people_want_it(count: int, expected: str) -> None:
+    assert size(count) == expected

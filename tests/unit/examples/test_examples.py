@@ -33,7 +33,7 @@ def run(task: proto.UserPipelineTaskConfig, folder: Path) -> "subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("name", ["hello", "dag", "script", "parallel", "secrets"])
+@pytest.mark.parametrize("name", ["hello", "dag", "script", "parallel", "secrets", "objects"])
 def test_an_example_is_a_pipeline_under_its_folder_name_with_a_page(name: str, tmp_path: Path) -> None:
     config = load(name)
 

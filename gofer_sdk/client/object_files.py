@@ -1,0 +1,70 @@
+"""Files as what is put into the object store, and as where objects go."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+Content: TypeAlias = bytes | Path | BinaryIO | AsyncIterable[bytes]
+"""What an object is made of: bytes, the file at a path, an open file from where it stands, or pieces of any size."""
+
+PIECE_BYTES: Final = 1024 * 1024
+"""How much of an object goes in one message."""
+
+
+async def pieces_of(content: Content) -> AsyncGenerator[bytes, None]:
+    """Yield content in pieces of at most 1 MiB, none of them empty.
+
+    Files are read piece by piece in another thread; only a file that was given by its path is closed at the end.
+    Raises OSError, and what the content raises by itself.
+    """
+    async with aclosing(_parts_of(content)) as parts:
+        async for part in parts:
+            for start in range(0, len(part), PIECE_BYTES):
+                yield part[start : start + PIECE_BYTES]
+
+
+async def _parts_of(content: Content) -> AsyncGenerator[bytes, None]:
+    if isinstance(content, bytes):
+        yield content
+    elif isinstance(content, AsyncIterable):
+        async for part in content:
+            yield part
+    else:
+        file = await asyncio.to_thread(content.open, "rb") if isinstance(content, Path) else content
+        try:
+            while part := await asyncio.to_thread(file.read, PIECE_BYTES):
+                yield part
+        finally:
+            if file is not content:
+                file.close()
+
+
+async def write_file(path: Path, content: AsyncIterable[bytes]) -> None:
+    """Write content to a file, which takes the place of what is at the path only when it is whole.
+
+    What is no regular file, such as a pipe, is written to as it is. Raises OSError, and what the content raises; then
+    nothing is left of it.
+    """
+    target = await asyncio.to_thread(path.resolve)
+    if await asyncio.to_thread(lambda: target.exists() and not target.is_file()):
+        await _write(target, content, mode="wb")
+        return
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        await _write(part, content, mode="xb")
+        await asyncio.to_thread(part.replace, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+async def _write(path: Path, content: AsyncIterable[bytes], *, mode: str) -> None:
+    file = await asyncio.to_thread(path.open, mode)
+    try:
+        async for piece in content:
+            await asyncio.to_thread(file.write, piece)
+    finally:
+        await asyncio.to_thread(file.close)

@@ -1,0 +1,172 @@
+"""Each method for objects asks for what it was told to ask for, and gives what the server said."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import betterproto2
+import pytest
+
+from gofer_sdk import proto
+from gofer_sdk.client import GoferClient, ObjectList
+from gofer_sdk.client.object_files import PIECE_BYTES, pieces_of, write_file
+from gofer_sdk.errors import NotServed, ServerFault
+from tests.fakes.server import FakeServer
+
+Call = Callable[[GoferClient], Awaitable[object]]
+CACHE = proto.ObjectStoreKey(key="cache", created=1, bytes=5)
+
+CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+    (
+        lambda client: client.objects.list("nightly", namespace="team"),
+        proto.ListPipelineObjectsRequest(namespace_id="team", pipeline_id="nightly"),
+        proto.ListPipelineObjectsResponse(keys=[CACHE]),
+        ObjectList(items=(CACHE,)),
+    ),
+    (
+        lambda client: client.objects.list("nightly", run=3, namespace="team"),
+        proto.ListRunObjectsRequest(namespace_id="team", pipeline_id="nightly", run_id=3),
+        proto.ListRunObjectsResponse(keys=[CACHE], run_id=3),
+        ObjectList(items=(CACHE,), run=3),
+    ),
+    (
+        lambda client: client.objects.delete("nightly", "cache", namespace="team"),
+        proto.DeletePipelineObjectRequest(namespace_id="team", pipeline_id="nightly", key="cache"),
+        proto.DeletePipelineObjectResponse(),
+        None,
+    ),
+    (
+        lambda client: client.objects.delete("nightly", "cache", run=0),
+        proto.DeleteRunObjectRequest(pipeline_id="nightly", key="cache"),
+        proto.DeleteRunObjectResponse(),
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "request_", "reply", "result"), CALLS, ids=[type(entry[1]).__name__ for entry in CALLS]
+)
+async def test_a_method_sends_its_request_and_gives_the_answer(
+    server: FakeServer,
+    client: GoferClient,
+    call: Call,
+    request_: betterproto2.Message,
+    reply: betterproto2.Message,
+    result: object,
+) -> None:
+    server.answer(type(request_).__name__.removesuffix("Request"), reply)
+
+    given = await call(client)
+
+    assert result == given
+    assert [request_] == server.requests
+
+
+async def test_a_download_asks_for_one_object_and_gives_its_pieces(server: FakeServer, client: GoferClient) -> None:
+    async def give(_: betterproto2.Message) -> AsyncIterator[proto.DownloadObjectResponse]:
+        yield proto.DownloadObjectResponse(metadata=CACHE, run_id=4)
+        yield proto.DownloadObjectResponse(content=b"abc")
+        yield proto.DownloadObjectResponse(content=b"de")
+
+    server.stream("DownloadObject", give)
+
+    async with client.objects.open("nightly", "cache", run=4, namespace="team") as found:
+        pieces = [piece async for piece in found.content]
+
+    assert (CACHE, 4, [b"abc", b"de"]) == (found.details, found.run, pieces)
+    name = proto.ObjectName(namespace_id="team", pipeline_id="nightly", key="cache", of_run=True, run_id=4)
+    assert [proto.DownloadObjectRequest(object=name)] == server.requests
+
+
+async def test_a_download_that_ends_too_early_is_no_object(
+    server: FakeServer, client: GoferClient, tmp_path: Path
+) -> None:
+    async def give(_: betterproto2.Message) -> AsyncIterator[proto.DownloadObjectResponse]:
+        yield proto.DownloadObjectResponse(metadata=CACHE)
+        yield proto.DownloadObjectResponse(content=b"abc")
+
+    server.stream("DownloadObject", give)
+    (tmp_path / "file").write_bytes(b"old")
+
+    with pytest.raises(ServerFault, match="2 bytes of the object 'cache' are missing"):
+        await client.objects.get("nightly", "cache")
+    with pytest.raises(ServerFault):
+        await client.objects.save("nightly", "cache", tmp_path / "file")
+
+    assert ["file"] == [each.name for each in tmp_path.iterdir()]
+    assert b"old" == (tmp_path / "file").read_bytes()
+
+
+async def test_a_download_without_a_head_is_a_fault_of_the_server(server: FakeServer, client: GoferClient) -> None:
+    async def give(_: betterproto2.Message) -> AsyncIterator[proto.DownloadObjectResponse]:
+        yield proto.DownloadObjectResponse(content=b"abc")
+
+    server.stream("DownloadObject", give)
+
+    with pytest.raises(ServerFault, match="DownloadObject: the server's answer is empty"):
+        await client.objects.get("nightly", "cache")
+
+
+async def test_an_upload_that_is_refused_at_once_is_told_as_refused(server: FakeServer, client: GoferClient) -> None:
+    """However much is still to be sent: the server reads none of it."""
+    assert server.port
+
+    async def much() -> AsyncIterator[bytes]:
+        for _ in range(200):
+            yield bytes(PIECE_BYTES)
+
+    with pytest.raises(NotServed):
+        await client.objects.put("nightly", "cache", much())
+
+
+async def test_content_of_every_kind_comes_in_pieces_of_a_mebibyte(tmp_path: Path) -> None:
+    content = bytes(range(256)) * (5 * PIECE_BYTES // 512) + b"end"
+    path = tmp_path / "content"
+    path.write_bytes(content)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b""
+        yield content[:10]
+        yield content[10:]
+
+    with path.open("rb") as file:
+        for given in (content, path, file, parts()):
+            async with aclosing(pieces_of(given)) as pieces:
+                got = [piece async for piece in pieces]
+
+            assert content == b"".join(got)
+            assert all(0 < len(piece) <= PIECE_BYTES for piece in got)
+        assert not file.closed
+
+
+@pytest.mark.parametrize("nothing", [b"", Path(os.devnull)])
+async def test_nothing_is_no_piece(nothing: bytes | Path) -> None:
+    assert [] == [piece async for piece in pieces_of(nothing)]
+
+
+async def test_a_file_that_is_written_replaces_the_old_one_when_it_is_whole(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+
+    async def new() -> AsyncIterator[bytes]:
+        yield b"ne"
+        assert b"old" == real.read_bytes()
+        yield b"w"
+
+    await write_file(link, new())
+
+    assert b"new" == real.read_bytes()
+    assert link.is_symlink()
+    assert {"real", "link"} == {each.name for each in tmp_path.iterdir()}
+
+
+async def test_what_is_no_file_is_written_to_and_not_replaced() -> None:
+    async def some() -> AsyncIterator[bytes]:
+        yield b"some"
+
+    await write_file(Path(os.devnull), some())
+
+    assert not Path(os.devnull).is_file()
