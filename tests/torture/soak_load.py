@@ -67,6 +67,7 @@ class Load:
         self._open: set[tuple[str, int]] = set()
         self._ended: deque[tuple[str, int]] = deque(maxlen=1000)  # an end may be heard before the start is answered
         self._heard = 0  # the last event's id
+        self._starting = 0  # calls under way
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -107,7 +108,7 @@ class Load:
                 for name, work in workers.items():
                     busy.create_task(self._again_and_again(name, work), name=name)
                 busy.create_task(self._objects(), name="objects")
-            await self._end_all()
+                busy.create_task(self._end_all(), name="end")
             for each in following:
                 each.cancel()
 
@@ -148,10 +149,13 @@ class Load:
         if self._stopping.is_set():
             return
         name = chance.choice(list(PIPELINES))
-        started = await client.runs.start(name, variables={"NUMBER": str(chance.random())})
-        assert started.run is not None
-        if (name, started.run.id) not in self._ended:
-            self._open.add((name, started.run.id))
+        self._starting += 1
+        try:
+            started = await client.runs.start(name, variables={"NUMBER": str(chance.random())})
+            if (name, started.run.id) not in self._ended:
+                self._open.add((name, started.run.id))
+        finally:
+            self._starting -= 1
         self.done["run started"] += 1
         await self._pause(0.3)
 
@@ -288,13 +292,13 @@ class Load:
         self.done["object put and read"] += 1
 
     async def _end_all(self) -> None:
-        """Cancel what is still open, and wait for its end."""
+        """Once stopped, cancel what is still open, which others may be following, and wait for its end."""
+        await self._stopping.wait()
         async with self._client() as client:
-            for name in PIPELINES:
-                await client.runs.cancel_all(name, force=True)
-        while self._open:
-            self._freed.clear()
-            await self._freed.wait()
+            while self._open or self._starting:
+                for name in PIPELINES:
+                    await client.runs.cancel_all(name, force=True)
+                await asyncio.sleep(_SECOND / 2)
 
 
 @asynccontextmanager
