@@ -33,6 +33,7 @@ def nothing_left_open() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     gc.collect()
+    gc.freeze()  # as at the beginning: what is there still belongs to modules that were imported meanwhile
     left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
     for thread in left:
         thread.join(GRACE_SECONDS)
