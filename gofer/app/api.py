@@ -25,6 +25,7 @@ from gofer.api.server import ApiServer
 from gofer.app.base import Base, objects_of, shutdown_share
 from gofer.commit import COMMIT
 from gofer.config.settings import MIB, Settings
+from gofer.services.deletion import Deletion
 from gofer.services.events import Events
 from gofer.services.global_secrets import GlobalSecrets
 from gofer.services.ingress import Ingress
@@ -86,14 +87,15 @@ def _api(base: Base) -> Composite:
     database = base.database
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
     ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events)
+    deletion = Deletion(database=database, bus=base.bus)
     runs = Runs(database=database, ingress=ingress)
     kept = KeptReplies(changes=lambda: database.changes)
     return Composite(
         EventHandlers(events=Events(database=database, bus=base.bus)),
-        NamespaceHandlers(namespaces=Namespaces(database=database), results_limit=limit),
+        NamespaceHandlers(namespaces=Namespaces(database=database), deletion=deletion, results_limit=limit),
         NotDueHandlers(),
         ObjectHandlers(objects=objects_of(base), most_bytes_at_once=base.settings.max_message_bytes - MIB),
-        PipelineHandlers(pipelines=pipelines, kept=kept, results_limit=limit),
+        PipelineHandlers(pipelines=pipelines, deletion=deletion, kept=kept, results_limit=limit),
         RunHandlers(runs=runs, kept=kept, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
         SystemHandlers(system=System(info=_info(base), ingress=ingress, notes=base.troubles.notes), clock=base.clock),

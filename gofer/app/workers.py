@@ -10,8 +10,10 @@ from gofer.services.masks import AttemptMasks, NeededBlobs
 from gofer.services.object_blobs import needed_content
 from gofer.services.object_values import ObjectValues
 from gofer.services.progress import RunProgress
+from gofer.services.removal import Removal
 from gofer.services.secret_values import SecretValues
 from gofer.workers.dag_executor import DagExecutor
+from gofer.workers.deleter import Deleter
 from gofer.workers.launching import Launching
 from gofer.workers.recovery import Recovery
 from gofer.workers.rendering import Rendering
@@ -54,6 +56,11 @@ async def run_workers(stack: AsyncExitStack, base: Base) -> None:
         clock=base.clock,
     )
     await stack.enter_async_context(running(scheduler, grace=shutdown_share(settings, 1)))
+    removal = Removal(
+        database=base.database, logs=base.logs, objects=base.objects, secrets=base.blobs, clock=base.clock
+    )
+    deleter = Deleter(bus=base.bus, removal=removal, parts=parts)
+    await stack.enter_async_context(running(deleter, grace=shutdown_share(settings, 1)))
 
 
 def _rendering(base: Base) -> Rendering:

@@ -41,6 +41,22 @@ class NamespaceCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDeletionRequested(Event):
+    """Somebody wants a namespace deleted; it takes no new work (an event of ours)."""
+
+    kind = "NAMESPACE_DELETION_REQUESTED"
+    namespace_id: NamespaceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDeleted(Event):
+    """A namespace is gone, with all that was in it."""
+
+    kind = "NAMESPACE_DELETED"
+    namespace_id: NamespaceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineEvent(Event):
     """Anything about one pipeline."""
 
@@ -101,6 +117,20 @@ class PipelineDeployCompleted(PipelineEvent):
     kind = "PIPELINE_DEPLOY_COMPLETED"
     start_version: Version
     end_version: Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineDeletionRequested(PipelineEvent):
+    """Somebody wants a pipeline deleted; it takes no new work, and its runs are cancelled (an event of ours)."""
+
+    kind = "PIPELINE_DELETION_REQUESTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineDeleted(PipelineEvent):
+    """A pipeline is gone, with all that belonged to it."""
+
+    kind = "PIPELINE_DELETED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

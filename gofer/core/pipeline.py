@@ -41,13 +41,14 @@ class Requirement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """A room for pipelines."""
+    """A room for pipelines. With `deleting_at` it is being deleted, and takes no new work."""
 
     id: NamespaceId
     name: str
     description: str
     created_at: datetime
     modified_at: datetime
+    deleting_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +80,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What all versions of a pipeline share."""
+    """What all versions of a pipeline share. With `deleting_at` it is being deleted, and takes no new work."""
 
     namespace: NamespaceId
     id: PipelineId
     state: PipelineState
     created_at: datetime
     modified_at: datetime
+    deleting_at: datetime | None = None
 
     @property
     def key(self) -> PipelineKey:

@@ -2,14 +2,16 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Final
 
 from gofer.core.errors import FailedPrecondition, InvalidInput
-from gofer.core.ids import TaskRunKey
+from gofer.core.ids import PipelineKey, TaskRunKey
 from gofer.files import FILE_MODE, FOLDER_MODE, ensure_private_folder
 from gofer.logs.index import Place, recorded_bytes, recover, shorten
 from gofer_sdk.rules.ids import ID_PATTERN
@@ -18,6 +20,7 @@ _WRITE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _TRIES: Final = 3
 _SCAN_BYTES: Final = 64 * 1024
+_RUNS_AT_ONCE: Final = 50
 _COUNT_BYTES: Final = 1024 * 1024
 
 
@@ -168,6 +171,39 @@ class LogFiles:
             return recorded_bytes(index, size_bytes)
         finally:
             os.close(index)
+
+
+def folder_of(root: Path, pipeline: PipelineKey) -> Path:
+    """Name the folder of a pipeline's logs. Raises `InvalidInput` as `LogFiles.of`."""
+    if not all(ID_PATTERN.match(part) for part in (pipeline.namespace, pipeline.pipeline)):
+        raise InvalidInput(f"{str(pipeline)[:200]!r} names no pipeline: a part of it is no id")
+    return root / pipeline.namespace / pipeline.pipeline
+
+
+def remove_some_runs(folder: Path) -> bool:
+    """Remove what is in a pipeline's folder, some runs at a time, then the folder; tell whether there may be more.
+
+    A link is removed, never followed. Raises `OSError`.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return False
+    try:
+        with os.scandir(folder) as found:
+            runs = list(islice(found, _RUNS_AT_ONCE))
+    except FileNotFoundError:
+        return False
+    for run in runs:
+        if run.is_dir(follow_symlinks=False):
+            shutil.rmtree(run.path)
+        else:
+            Path(run.path).unlink()
+    if len(runs) == _RUNS_AT_ONCE:
+        return True
+    folder.rmdir()
+    with suppress(OSError):  # there are other pipelines in the namespace
+        folder.parent.rmdir()
+    return False
 
 
 def open_for_reading(path: Path) -> int | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gofer.core.errors import FailedPrecondition
-from gofer.core.ids import TaskRunKey
-from gofer.logs.files import LogFiles, NewLog, OpenLog
+from gofer.core.ids import PipelineKey, TaskRunKey
+from gofer.logs.files import LogFiles, NewLog, OpenLog, folder_of, remove_some_runs
 from gofer.logs.follower import LogFollower
 from gofer.logs.writer import LogWriter
 
@@ -125,6 +125,21 @@ class LogStore:
             for follower in self._followers.get(key, ()) if existed else ():
                 follower.lose()
         return Removal(gone=frozenset(removed), faults=faults)
+
+    async def delete_some_of(self, pipeline: PipelineKey) -> bool:
+        """Remove the logs of some runs of a pipeline and end their followers; tell whether there may be more.
+
+        Raises `FailedPrecondition` while one of them is written.
+        """
+        folder = folder_of(self._root, pipeline)
+        written = [key for key in (*self._writers, *self._lingering) if key.of_run.of_pipeline == pipeline]
+        if written:
+            raise FailedPrecondition(f"the log of {written[0]} is being written; it can be deleted when that has ended")
+        more = await asyncio.to_thread(remove_some_runs, folder)
+        for key in [key for key in self._followers if key.of_run.of_pipeline == pipeline]:
+            for follower in self._followers[key]:
+                follower.lose()
+        return more
 
     async def _opened(self, key: TaskRunKey, files: LogFiles) -> OpenLog:
         opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)

@@ -63,6 +63,7 @@ class Namespaces:
 
         def write(unit: Unit) -> Namespace:
             if unit.namespaces.find(NamespaceId(draft.id)) is not None:
+                unit.namespaces.require_kept(NamespaceId(draft.id))
                 raise AlreadyExists(
                     f"there is a namespace {draft.id!r} already; choose another id, "
                     f"or change it with `gofer namespace update {draft.id}`",
@@ -82,6 +83,7 @@ class Namespaces:
         _refuse(_text_faults(draft))
 
         def write(unit: Unit) -> None:
+            unit.namespaces.require_kept(wanted)
             found = unit.namespaces.get(wanted)
             unit.namespaces.update(replace(found, name=draft.name, description=draft.description, modified_at=unit.now))
 

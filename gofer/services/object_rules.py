@@ -82,6 +82,7 @@ def check_may_put(
     Raises `AlreadyExists` without `force`, `FailedPrecondition` where the run's objects are gone, and `LimitReached`
     where a run has too many.
     """
+    unit.pipelines.get_kept(owner.pipeline)
     if is_expired(unit, owner, limits):
         raise FailedPrecondition(f"{_expired_words(owner, limits)}: put it on a newer run, or on the pipeline")
     there = unit.objects.find(owner, key)

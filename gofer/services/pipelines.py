@@ -67,7 +67,8 @@ class Pipelines:
 
         def write(unit: Unit) -> PipelineView:
             key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
-            pipeline = unit.pipelines.find(key) or _insert(unit, key)
+            unit.namespaces.require_kept(key.namespace)
+            pipeline = unit.pipelines.get_kept(key) if unit.pipelines.find(key) else _insert(unit, key)
             config = _next_config(unit, key, draft, tasks)
             unit.pipelines.insert_config(config)
             unit.record(
@@ -140,6 +141,7 @@ class Pipelines:
 
         def write(unit: Unit) -> None:
             key = pipeline_key(unit, caller, target)
+            unit.pipelines.get_kept(key)
             config = unit.pipelines.get_config(key, Version(version))
             _refuse_needed(unit, config)
             unit.pipelines.delete_config(key, config.version)
@@ -157,7 +159,7 @@ class Pipelines:
 
         def write(unit: Unit) -> Deployment:
             key = pipeline_key(unit, caller, target)
-            unit.pipelines.get(key)
+            unit.pipelines.get_kept(key)
             wanted = unit.pipelines.get_config(key, Version(version))
             _refuse_second_deployment(unit, key)
             return _deploy(unit, key, wanted.version)
@@ -231,7 +233,7 @@ class Pipelines:
         event = PipelineEnabled if state is PipelineState.ACTIVE else PipelineDisabled
 
         def write(unit: Unit) -> None:
-            found = unit.pipelines.get(pipeline_key(unit, caller, target))
+            found = unit.pipelines.get_kept(pipeline_key(unit, caller, target))
             if found.state is state:
                 return
             unit.pipelines.update(replace(found, state=state, modified_at=unit.now))

@@ -173,7 +173,7 @@ class Runs:
 
         def write(unit: Unit) -> None:
             found = unit.runs.get_run(run_key(unit, caller, target))
-            _cancel(unit, found, force=force)
+            request_cancel(unit, found, force=force)
 
         await self._database.write(write)
 
@@ -183,13 +183,14 @@ class Runs:
         def write(unit: Unit) -> tuple[RunId, ...]:
             unfinished = unit.runs.unfinished_of(pipeline_key(unit, caller, target))
             for run in unfinished:
-                _cancel(unit, run, force=force)
+                request_cancel(unit, run, force=force)
             return tuple(run.id for run in unfinished)
 
         return await self._database.write(write)
 
 
-def _cancel(unit: Unit, run: Run, *, force: bool) -> None:
+def request_cancel(unit: Unit, run: Run, *, force: bool) -> None:
+    """Store that a run is to end, and its event; a queued run ends at once, one that has ended stays as it is."""
     if run.state.is_terminal:
         return
     request = StopRequest(at=unit.now, force=force)
@@ -280,7 +281,7 @@ def _check(
 
 
 def _require_active(unit: Unit, key: PipelineKey) -> None:
-    if unit.pipelines.get(key).state is not PipelineState.ACTIVE:
+    if unit.pipelines.get_kept(key).state is not PipelineState.ACTIVE:
         message = f"pipeline {key} is disabled; enable it with `gofer pipeline enable {key.pipeline}`"
         raise PipelineDisabled(message, namespace=key.namespace, pipeline=key.pipeline)
 

@@ -166,7 +166,7 @@ def _check_pipeline(
     unit: Unit, caller: Caller, target: Target, command: PutSecret
 ) -> tuple[PipelineKey, SecretRecord | None]:
     key = pipeline_key(unit, caller, target)
-    unit.pipelines.get(key)
+    unit.pipelines.get_kept(key)
     there = unit.secrets.find(key, command.key)
     if there is not None and not command.force:
         raise AlreadyExists(

@@ -108,7 +108,7 @@ class Tokens:
         def write(unit: Unit) -> Token:
             for pattern in patterns:
                 if pattern.is_exact:
-                    unit.namespaces.get(NamespaceId(pattern.text))
+                    unit.namespaces.require_kept(NamespaceId(pattern.text))
             return self._insert(
                 unit,
                 text,

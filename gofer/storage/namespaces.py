@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-from gofer.core.errors import NotFound
+from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.core.ids import NamespaceId
 from gofer.core.pipeline import Namespace
 from gofer.core.times import to_ms
@@ -37,6 +37,14 @@ class NamespaceRepository:
         if found is None:
             raise _not_found(namespace)
         return found
+
+    def require_kept(self, namespace: NamespaceId) -> None:
+        """Raise `NotFound`, or `FailedPrecondition` where the namespace is being deleted."""
+        if self.get(namespace).deleting_at is not None:
+            raise FailedPrecondition(
+                f"the namespace {namespace!r} is being deleted: wait until it is gone, or choose another",
+                namespace=namespace,
+            )
 
     def list(self, page: Page, *, is_open: Callable[[NamespaceId], bool] = lambda _: True) -> Listed[Namespace]:
         """Give the namespaces by id, ascending; only those that `is_open` says yes to, and no others count."""

@@ -23,7 +23,6 @@ _DELETE_SOME: Final = f"""
     DELETE FROM objects WHERE place IN (SELECT place FROM objects WHERE {_OF_OWNER} LIMIT ?) RETURNING blob
 """  # noqa: S608 (as above)
 _DELETE_ALL: Final = f"DELETE FROM objects WHERE {_OF_OWNER} RETURNING blob"  # noqa: S608 (as above)
-_DELETE_OF_PIPELINE: Final = "DELETE FROM objects WHERE namespace = ? AND pipeline = ? RETURNING blob"
 _NAMED: Final = "SELECT blob FROM objects WHERE blob IN (SELECT value FROM json_each(?))"
 _NEWEST_RUN: Final = "SELECT max(id) AS run FROM runs WHERE namespace = ? AND pipeline = ?"
 _NO_LIMIT: Final = -1
@@ -88,11 +87,6 @@ class ObjectRepository:
     def delete_some(self, owner: ObjectOwner, limit: int) -> tuple[BlobId, ...]:
         """Forget up to `limit` objects of an owner, and name the content as `delete_all` does."""
         rows = self._connection.execute(_DELETE_SOME, (*_columns(owner), limit)).fetchall()
-        return tuple(BlobId(row["blob"]) for row in rows)
-
-    def delete_of_pipeline(self, key: PipelineKey) -> tuple[BlobId, ...]:
-        """Forget all objects of a pipeline and of its runs, and name the content as `delete_all` does."""
-        rows = self._connection.execute(_DELETE_OF_PIPELINE, (key.namespace, key.pipeline)).fetchall()
         return tuple(BlobId(row["blob"]) for row in rows)
 
     def named_among(self, blobs: Iterable[BlobId]) -> frozenset[BlobId]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from gofer.core.errors import NotFound
+from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, Version
 from gofer.core.pipeline import ConfigState, Pipeline, PipelineConfig
 from gofer.core.times import maybe_to_ms, to_ms
@@ -87,6 +87,17 @@ class PipelineRepository(DeploymentRepository):
         found = self.find(key)
         if found is None:
             raise _not_found(key)
+        return found
+
+    def get_kept(self, key: PipelineKey) -> Pipeline:
+        """Give the pipeline, for new work on it. Raises `NotFound`, and `FailedPrecondition` for one being deleted."""
+        found = self.get(key)
+        if found.deleting_at is not None:
+            raise FailedPrecondition(
+                f"pipeline {key} is being deleted: wait until it is gone, or choose another id",
+                namespace=key.namespace,
+                pipeline=key.pipeline,
+            )
         return found
 
     def list(self, namespace: NamespaceId, page: Page, *, only: PipelineId | None = None) -> Listed[Pipeline]:

@@ -66,6 +66,7 @@ def namespace_of(row: Row) -> Namespace:
         description=row["description"],
         created_at=from_ms(row["created_at"]),
         modified_at=from_ms(row["modified_at"]),
+        deleting_at=maybe_from_ms(row["deleting_at"]),
     )
 
 
@@ -77,6 +78,7 @@ def pipeline_of(row: Row) -> Pipeline:
         state=PipelineState(row["state"]),
         created_at=from_ms(row["created_at"]),
         modified_at=from_ms(row["modified_at"]),
+        deleting_at=maybe_from_ms(row["deleting_at"]),
     )
 
 

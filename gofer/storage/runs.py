@@ -56,6 +56,18 @@ _UNFINISHED: Final = """
     ORDER BY id
 """
 # A stop request is never taken back: whoever stores a run may not have seen one that came in meanwhile.
+_HAS_UNFINISHED: Final = """
+    SELECT 1 FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
+    UNION ALL
+    SELECT 1 FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING'
+    LIMIT 1
+"""
+_TO_CANCEL: Final = """
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
+    UNION ALL
+    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING' AND stop_at IS NULL
+    LIMIT :limit
+"""
 _UPDATE: Final = """
     UPDATE runs SET
         state = :state, reason_code = :reason_code, reason_description = :reason_description,
@@ -152,6 +164,16 @@ class RunRepository(TaskRunRepository):
         """Give a pipeline's runs that have not ended, oldest first."""
         rows = self._connection.execute(_UNFINISHED, {"namespace": key.namespace, "pipeline": key.pipeline})
         return [run_of(row) for row in rows]
+
+    def has_unfinished(self, key: PipelineKey) -> bool:
+        """Tell whether any run of a pipeline has not ended."""
+        values = {"namespace": key.namespace, "pipeline": key.pipeline}
+        return self._connection.execute(_HAS_UNFINISHED, values).fetchone() is not None
+
+    def to_cancel(self, key: PipelineKey, limit: int) -> list[Run]:
+        """Give up to `limit` of a pipeline's runs that have not ended and that nobody has asked to."""
+        values = {"namespace": key.namespace, "pipeline": key.pipeline, "limit": limit}
+        return [run_of(row) for row in self._connection.execute(_TO_CANCEL, values)]
 
     def has_version(self, key: PipelineKey, version: Version) -> bool:
         """Tell whether any stored run was made from the version."""

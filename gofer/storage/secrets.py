@@ -20,7 +20,6 @@ _PUT: Final = """
     ON CONFLICT (namespace, pipeline, key) DO UPDATE SET blob = excluded.blob, created_at = excluded.created_at
 """
 _DELETE: Final = "DELETE FROM pipeline_secrets WHERE namespace = ? AND pipeline = ? AND key = ?"
-_DELETE_ALL: Final = "DELETE FROM pipeline_secrets WHERE namespace = ? AND pipeline = ? RETURNING blob"
 _FIND_GLOBAL: Final = "SELECT * FROM global_secrets WHERE key = ?"
 _LIST_GLOBAL: Final = "SELECT * FROM global_secrets ORDER BY key"
 _COUNT_GLOBAL: Final = "SELECT count(*) FROM global_secrets"
@@ -83,11 +82,6 @@ class SecretRepository:
     def delete(self, pipeline: PipelineKey, key: str) -> None:
         """Forget a pipeline's secret; one that is not there is forgotten already."""
         self._connection.execute(_DELETE, (pipeline.namespace, pipeline.pipeline, key))
-
-    def delete_all(self, pipeline: PipelineKey) -> tuple[BlobId, ...]:
-        """Forget all secrets of a pipeline, and name the values to delete once that is committed."""
-        rows = self._connection.execute(_DELETE_ALL, (pipeline.namespace, pipeline.pipeline)).fetchall()
-        return tuple(BlobId(row["blob"]) for row in rows)
 
     # ---------------------------------------------------------------- global
 

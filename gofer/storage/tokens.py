@@ -7,7 +7,7 @@ from typing import Final
 
 from gofer.core.access import NamespacePattern, Token, TokenHash, TokenId, TokenKind
 from gofer.core.errors import NotFound
-from gofer.core.ids import NamespaceId, PipelineId, RunId, TaskId, TaskRunKey
+from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, RunId, TaskId, TaskRunKey
 from gofer.core.run import TaskState
 from gofer.core.times import from_ms, maybe_from_ms, maybe_to_ms, to_ms
 from gofer.sqlite import Connection, Row
@@ -48,6 +48,11 @@ _DELETE_ENDED: Final = f"""
     RETURNING id
 """  # noqa: S608 (built from constants)
 _HAS_EXPIRED: Final = "SELECT 1 FROM tokens WHERE expires_at < ? LIMIT 1"
+_DELETE_OF_PIPELINE: Final = """
+    DELETE FROM tokens WHERE place IN (
+        SELECT place FROM tokens WHERE run_namespace = ? AND run_pipeline = ? AND task IS NOT NULL LIMIT ?
+    ) RETURNING id
+"""
 _PRUNE: Final = """
     DELETE FROM tokens WHERE place IN (SELECT place FROM tokens WHERE expires_at < ? ORDER BY expires_at LIMIT ?)
     RETURNING id
@@ -57,7 +62,7 @@ _PRUNE: Final = """
 class TokenRepository:
     """The tokens, on one transaction.
 
-    `revoked` names those that open nothing any more once the transaction is committed.
+    `revoked` names those that open nothing any more, or less, once the transaction is committed.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -112,6 +117,10 @@ class TokenRepository:
             raise not_found()
         self.revoked.append(token)
 
+    def note_narrowed(self, tokens: Iterable[TokenId]) -> None:
+        """Have these tokens read anew by whoever keeps them, and their streams end: they open less than before."""
+        self.revoked += tokens
+
     def delete_of_task_run(self, key: TaskRunKey) -> None:
         """Forget the tokens that were made for a task run."""
         self._note(self._connection.execute(_DELETE_OF_TASK_RUN, (key.namespace, key.pipeline, key.run, key.task)))
@@ -123,6 +132,10 @@ class TokenRepository:
     def has_expired(self, before: datetime) -> bool:
         """Tell whether there is a token that expired before that time."""
         return self._connection.execute(_HAS_EXPIRED, (to_ms(before),)).fetchone() is not None
+
+    def delete_of_pipeline(self, key: PipelineKey, limit: int) -> int:
+        """Forget up to `limit` tokens that were made for task runs of a pipeline, and say how many."""
+        return self._note(self._connection.execute(_DELETE_OF_PIPELINE, (key.namespace, key.pipeline, limit)))
 
     def prune(self, before: datetime, limit: int) -> int:
         """Forget up to `limit` of the tokens that expired first, before that time, and say how many."""

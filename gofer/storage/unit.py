@@ -10,6 +10,7 @@ from gofer.storage.meta import MetaRepository
 from gofer.storage.namespaces import NamespaceRepository
 from gofer.storage.objects import ObjectRepository
 from gofer.storage.pipelines import PipelineRepository
+from gofer.storage.removal import RemovalRepository
 from gofer.storage.resealing import SealedConfigRepository
 from gofer.storage.retention import RetentionRepository
 from gofer.storage.runs import RunRepository
@@ -31,6 +32,7 @@ class Unit:
         self.objects = ObjectRepository(connection)
         self.pipelines = PipelineRepository(connection)
         self.retention = RetentionRepository(connection)
+        self.removal = RemovalRepository(connection)
         self.runs = RunRepository(connection)
         self.secrets = SecretRepository(connection)
         self.sealed_configs = SealedConfigRepository(connection)

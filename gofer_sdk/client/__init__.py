@@ -103,9 +103,9 @@ class GoferClient:
             connection=self._connection, namespace=namespace, patience=patience or Patience(), on_retry=on_retry
         )
         self.system = SystemCalls(calls)
-        self.namespaces = NamespaceCalls(calls)
-        self.pipelines = PipelineCalls(calls)
         self.events = EventCalls(calls)
+        self.namespaces = NamespaceCalls(calls, self.events)
+        self.pipelines = PipelineCalls(calls, self.events)
         self.runs = RunCalls(calls, self.events)
         self.task_runs = TaskRunCalls(calls)
         self.tokens = TokenCalls(calls)

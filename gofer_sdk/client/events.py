@@ -80,3 +80,12 @@ class EventCalls:
                 yield event
                 if limit and request.limit == 0:
                     return
+
+    async def wait_for(self, only: EventFilter, *, after_id: int) -> None:
+        """Return when such an event has come after the one with that id, however long that takes.
+
+        Through restarts of the server, too. Raises CallFailed.
+        """
+        async with aclosing(self.list(only=only, after_id=after_id, follow=True, limit=1)) as events:
+            async for _ in events:
+                return

@@ -4,15 +4,19 @@ from collections.abc import AsyncGenerator
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.events import EventCalls, EventFilter
 from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
+
+NAMESPACE_DELETED = "NAMESPACE_DELETED"
 
 
 class NamespaceCalls:
     """The folders that pipelines live in."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, events: EventCalls) -> None:
         self._calls = calls
+        self._events = events
 
     async def create(self, namespace: str, *, name: str, description: str = "") -> proto.Namespace:
         """Make a namespace; its id is 3 to 32 letters, digits and underscores.
@@ -52,3 +56,14 @@ class NamespaceCalls:
         """
         request = proto.UpdateNamespaceRequest(id=namespace, name=name, description=description)
         await self._calls.once(request, proto.UpdateNamespaceResponse)
+
+    async def delete(self, namespace: str, *, wait: bool = True) -> None:
+        """Delete a namespace with all that is in it; return when it is gone. What else as with a pipeline.
+
+        Raises NotFound, PermissionDenied, FailedPrecondition (the namespace `default`).
+        """
+        request = proto.DeleteNamespaceRequest(id=namespace, no_wait=True)
+        reply = await self._calls.once(request, proto.DeleteNamespaceResponse)
+        if wait:
+            only = EventFilter(kinds=(NAMESPACE_DELETED,), namespace=namespace)
+            await self._events.wait_for(only, after_id=reply.after_event)

@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.events import EventCalls, EventFilter
 from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
+
+PIPELINE_DELETED = "PIPELINE_DELETED"
 
 
 class PipelineCalls:
@@ -14,8 +17,9 @@ class PipelineCalls:
     `namespace` empty is the client's own, everywhere. A list's `limit` 0 is the server's own limit.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, events: EventCalls) -> None:
         self._calls = calls
+        self._events = events
 
     async def register(self, config: proto.UserPipelineConfig, *, namespace: str = "") -> proto.Pipeline:
         """Store a new version of a pipeline, the first one included; it is not live until it is deployed.
@@ -80,6 +84,20 @@ class PipelineCalls:
         """
         request = proto.DisablePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline)
         await self._calls.once(request, proto.DisablePipelineResponse)
+
+    async def delete(self, pipeline: str, *, wait: bool = True, namespace: str = "") -> None:
+        """Delete a pipeline with all that belongs to it; return when it is gone.
+
+        It takes no new work from now on, its runs are cancelled, and what it had is removed when they have ended. That
+        goes on whatever becomes of this call; without `wait` it returns as soon as the wish is stored.
+
+        Raises NotFound, PermissionDenied.
+        """
+        request = proto.DeletePipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline, no_wait=True)
+        reply = await self._calls.once(request, proto.DeletePipelineResponse)
+        if wait:
+            only = EventFilter(kinds=(PIPELINE_DELETED,), namespace=reply.namespace_id, pipeline=pipeline)
+            await self._events.wait_for(only, after_id=reply.after_event)
 
     async def get_config(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.PipelineConfig:
         """Return one version of a pipeline; 0 is the live one.

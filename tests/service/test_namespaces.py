@@ -76,14 +76,14 @@ async def test_faults_come_with_the_status_that_fits(stub: proto.GoferStub) -> N
         await stub.get_namespace(proto.GetNamespaceRequest(id="nothing"))
     with pytest.raises(GRPCError, match="no namespace 'nothing'") as unknown_too:
         await stub.update_namespace(proto.UpdateNamespaceRequest(id="nothing", name="x"))
-    with pytest.raises(GRPCError, match="DeleteNamespace") as not_due:
-        await stub.delete_namespace(proto.DeleteNamespaceRequest(id="team"))
+    with pytest.raises(GRPCError, match="no namespace 'nothing'") as never_there:
+        await stub.delete_namespace(proto.DeleteNamespaceRequest(id="nothing"))
 
     assert taken.value.status is Status.ALREADY_EXISTS
     assert bad.value.status is Status.INVALID_ARGUMENT
     assert unknown.value.status is Status.NOT_FOUND
     assert unknown_too.value.status is Status.NOT_FOUND
-    assert not_due.value.status is Status.UNIMPLEMENTED
+    assert never_there.value.status is Status.NOT_FOUND
 
 
 async def test_a_page_of_well_described_namespaces_is_short_enough_for_a_message_that_clients_take(

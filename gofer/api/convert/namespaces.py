@@ -14,6 +14,7 @@ def namespace_to_proto(namespace: Namespace) -> proto.Namespace:
         description=namespace.description,
         created=ms(namespace.created_at),
         modified=ms(namespace.modified_at),
+        deleting=ms(namespace.deleting_at),
     )
 
 

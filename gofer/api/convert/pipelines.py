@@ -94,7 +94,10 @@ def pipeline_to_proto(pipeline: Pipeline) -> proto.PipelineMetadata:
         id=pipeline.id,
         created=ms(pipeline.created_at),
         modified=ms(pipeline.modified_at),
-        state=PIPELINE_STATES[pipeline.state],
+        state=PIPELINE_STATES[pipeline.state]
+        if pipeline.deleting_at is None
+        else proto.PipelineMetadataPipelineState.DISABLED,
+        deleting=ms(pipeline.deleting_at),
     )
 
 

@@ -3,6 +3,7 @@
 from gofer.api.caller import current_caller
 from gofer.api.convert.common import page_of
 from gofer.api.convert.namespaces import namespace_draft_of, namespace_to_proto
+from gofer.services.deletion import Deletion
 from gofer.services.namespaces import Namespaces
 from gofer_sdk._proto import proto
 
@@ -10,9 +11,10 @@ from gofer_sdk._proto import proto
 class NamespaceHandlers(proto.GoferBase):
     """The RPCs about namespaces."""
 
-    def __init__(self, *, namespaces: Namespaces, results_limit: int) -> None:
+    def __init__(self, *, namespaces: Namespaces, deletion: Deletion, results_limit: int) -> None:
         """Give at most `results_limit` items of a list at once."""
         self._namespaces = namespaces
+        self._deletion = deletion
         self._results_limit = results_limit
 
     async def list_namespaces(self, message: proto.ListNamespacesRequest) -> proto.ListNamespacesResponse:
@@ -36,3 +38,8 @@ class NamespaceHandlers(proto.GoferBase):
         """Serve UpdateNamespace."""
         await self._namespaces.update(current_caller(), namespace_draft_of(message))
         return proto.UpdateNamespaceResponse()
+
+    async def delete_namespace(self, message: proto.DeleteNamespaceRequest) -> proto.DeleteNamespaceResponse:
+        """Serve DeleteNamespace."""
+        event = await self._deletion.delete_namespace(current_caller(), message.id, wait=not message.no_wait)
+        return proto.DeleteNamespaceResponse(after_event=event)

@@ -10,9 +10,6 @@ from gofer_sdk._proto import proto
 H = TypeVar("H", bound=type[proto.GoferBase])
 
 NOT_DUE: Final = (
-    # namespaces and pipelines
-    "delete_namespace",
-    "delete_pipeline",
     # runs and task runs
     "attach_to_task_run",
     # subscriptions

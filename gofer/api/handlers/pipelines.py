@@ -17,6 +17,7 @@ from gofer.api.encoded import EncodedParts, element
 from gofer.api.exchange import encoded_reply
 from gofer.api.kept import KeptReplies
 from gofer.core.errors import InvalidInput
+from gofer.services.deletion import Deletion
 from gofer.services.pipelines import Pipelines, PipelineView
 from gofer.services.runs import Target
 from gofer_sdk._proto import proto
@@ -30,9 +31,10 @@ CONFIG_FIELD: Final = 2  # of Pipeline
 class PipelineHandlers(proto.GoferBase):
     """The RPCs about pipelines."""
 
-    def __init__(self, *, pipelines: Pipelines, kept: KeptReplies, results_limit: int) -> None:
+    def __init__(self, *, pipelines: Pipelines, deletion: Deletion, kept: KeptReplies, results_limit: int) -> None:
         """Give at most `results_limit` items of a list at once."""
         self._pipelines = pipelines
+        self._deletion = deletion
         self._kept = kept
         self._results_limit = results_limit
         self._encoded = EncodedParts(field=CONFIG_FIELD)
@@ -89,6 +91,12 @@ class PipelineHandlers(proto.GoferBase):
         target = Target(namespace=message.namespace_id, pipeline=message.id)
         await self._pipelines.disable(current_caller(), target)
         return proto.DisablePipelineResponse()
+
+    async def delete_pipeline(self, message: proto.DeletePipelineRequest) -> proto.DeletePipelineResponse:
+        """Serve DeletePipeline."""
+        target = Target(namespace=message.namespace_id, pipeline=message.id)
+        key, event = await self._deletion.delete_pipeline(current_caller(), target, wait=not message.no_wait)
+        return proto.DeletePipelineResponse(after_event=event, namespace_id=key.namespace)
 
     async def get_pipeline_config(self, message: proto.GetPipelineConfigRequest) -> proto.GetPipelineConfigResponse:
         """Serve GetPipelineConfig."""

@@ -5,14 +5,14 @@ from typing import Annotated, TypeAlias
 import typer
 
 from gofer.cli.aio import command
-from gofer.cli.commands.options import LimitOption, group
+from gofer.cli.commands.options import LimitOption, NoWaitOption, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
 from gofer.cli.words import moment
 from gofer.config.client_file import set_entry
 from gofer_sdk.rules.ids import fault_of_id
 
-app = group("Make, show and choose namespaces.")
+app = group("Make, show, choose and delete namespaces.")
 
 NamespaceArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace's id.")]
 
@@ -71,6 +71,7 @@ async def get(ctx: typer.Context, namespace: NamespaceArgument) -> None:
             ("Description", found.description or "-"),
             ("Created", moment(found.created, now=now, detail=detail)),
             ("Changed", moment(found.modified, now=now, detail=detail)),
+            *([("State", "being deleted")] if found.deleting else []),
         ]
     )
 
@@ -98,6 +99,25 @@ async def update(
         changed = await client.namespaces.get(namespace)
     cli.output.json(changed)
     cli.output.success(f"changed the namespace {changed.id} ({changed.name})")
+
+
+@app.command()
+@command
+async def delete(
+    ctx: typer.Context, namespace: NamespaceArgument, *, yes: YesOption = False, no_wait: NoWaitOption = False
+) -> None:
+    """Delete a namespace with all its pipelines, as `pipeline delete` does."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    if not yes:
+        cli.output.confirm(f"The namespace {namespace} will be gone, with all its pipelines.", expected=namespace)
+    async with cli.client() as client:
+        if not no_wait:
+            cli.output.hint("waiting for its runs to end; whatever becomes of this command, the server goes on")
+        await client.namespaces.delete(namespace, wait=not no_wait)
+    cli.output.json(proto.DeleteNamespaceResponse())
+    cli.output.success(f"{namespace} is being deleted" if no_wait else f"deleted the namespace {namespace}")
 
 
 @app.command("set")

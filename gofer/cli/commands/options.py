@@ -89,3 +89,6 @@ RawOption: TypeAlias = Annotated[
     bool,
     typer.Option("--raw", help="On a terminal, too, print every byte as it is: it may move the cursor, and worse."),
 ]
+NoWaitOption: TypeAlias = Annotated[
+    bool, typer.Option("--no-wait", help="Return as soon as the wish is stored; the server goes on by itself.")
+]

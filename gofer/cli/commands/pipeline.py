@@ -8,7 +8,7 @@ import typer
 from gofer.cli.aio import command
 from gofer.cli.commands import pipeline_config, pipeline_deployment, run
 from gofer.cli.commands.object import of_pipeline as objects
-from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, YesOption, group
+from gofer.cli.commands.options import LimitOption, NoWaitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
 from gofer.cli.show import show_tasks
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
 
-app = group("Show, switch and deploy pipelines.")
+app = group("Show, switch, deploy and delete pipelines.")
 app.add_typer(pipeline_config.app, name="config")
 app.add_typer(pipeline_deployment.app, name="deployment")
 app.add_typer(objects, name="object")
@@ -138,6 +138,26 @@ async def disable(ctx: typer.Context, pipeline: PipelineArgument, yes: YesOption
 
 @app.command()
 @command
+async def delete(
+    ctx: typer.Context, pipeline: PipelineArgument, *, yes: YesOption = False, no_wait: NoWaitOption = False
+) -> None:
+    """Delete a pipeline: its runs are cancelled, and all that belongs to it goes when they have ended."""
+    from gofer_sdk._proto import proto
+
+    cli = cli_of(ctx)
+    if not yes:
+        what = "with its versions, runs, logs, objects and secrets"
+        cli.output.confirm(f"The pipeline {pipeline} will be gone, {what}.", expected=pipeline)
+    async with cli.client() as client:
+        if not no_wait:
+            cli.output.hint("waiting for its runs to end; whatever becomes of this command, the server goes on")
+        await client.pipelines.delete(pipeline, wait=not no_wait)
+    cli.output.json(proto.DeletePipelineResponse())
+    cli.output.success(f"{pipeline} is being deleted" if no_wait else f"deleted the pipeline {pipeline}")
+
+
+@app.command()
+@command
 async def deploy(ctx: typer.Context, pipeline: PipelineArgument, version: VersionArgument) -> None:
     """Make a version the one that new runs use; an older one too, to go back."""
     cli = cli_of(ctx)
@@ -162,6 +182,8 @@ async def _recent_runs(client: "GoferClient", pipelines: Sequence[str]) -> "dict
 
 
 def _state(pipeline: "proto.PipelineMetadata") -> Cell:
+    if pipeline.deleting:
+        return Cell("Being Deleted", Style.WARN)
     state = title(pipeline.state.name or "")
     return Cell(state, Style.WARN if state == "Disabled" else None)
 

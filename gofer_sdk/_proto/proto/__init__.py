@@ -850,10 +850,16 @@ default_message_pool.register_message("proto", "DeleteGlobalSecretResponse", Del
 @dataclass(eq=False, repr=False)
 class DeleteNamespaceRequest(betterproto2.Message):
     """
-    Refuses new work, ends what runs, then removes everything in it.
+    Refuses new work, deletes all its pipelines as DeletePipeline does, and takes it out of the tokens and
+    global secrets that name it; what globs open is left to them. `default` can't be deleted.
     """
 
     id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    no_wait: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    Answer as soon as the wish is stored.
+    """
 
 
 default_message_pool.register_message("proto", "DeleteNamespaceRequest", DeleteNamespaceRequest)
@@ -861,7 +867,10 @@ default_message_pool.register_message("proto", "DeleteNamespaceRequest", DeleteN
 
 @dataclass(eq=False, repr=False)
 class DeleteNamespaceResponse(betterproto2.Message):
-    pass
+    after_event: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    It is done when the event NAMESPACE_DELETED comes after the one with this id.
+    """
 
 
 default_message_pool.register_message("proto", "DeleteNamespaceResponse", DeleteNamespaceResponse)
@@ -945,7 +954,9 @@ default_message_pool.register_message("proto", "DeletePipelineObjectResponse", D
 @dataclass(eq=False, repr=False)
 class DeletePipelineRequest(betterproto2.Message):
     """
-    Refuses new work, ends what runs, then removes everything that belongs to the pipeline.
+    Refuses new work, cancels its runs, waits for their end, and removes everything that belongs to the
+    pipeline; a pipeline made again under the same id continues its run numbers. Whoever leaves does not
+    stop it, nor does the end of the server: the next start goes on.
     """
 
     namespace_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -955,13 +966,26 @@ class DeletePipelineRequest(betterproto2.Message):
 
     id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
+    no_wait: "bool" = betterproto2.field(100, betterproto2.TYPE_BOOL)
+    """
+    Answer as soon as the wish is stored.
+    """
+
 
 default_message_pool.register_message("proto", "DeletePipelineRequest", DeletePipelineRequest)
 
 
 @dataclass(eq=False, repr=False)
 class DeletePipelineResponse(betterproto2.Message):
-    pass
+    after_event: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    It is done when the event PIPELINE_DELETED comes after the one with this id.
+    """
+
+    namespace_id: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    Of the pipeline, where the request named none.
+    """
 
 
 default_message_pool.register_message("proto", "DeletePipelineResponse", DeletePipelineResponse)
@@ -2789,6 +2813,11 @@ class Namespace(betterproto2.Message):
     Unix milliseconds; 0 = never.
     """
 
+    deleting: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    Since when it is being deleted, and takes no new work; Unix milliseconds, 0 = it is not.
+    """
+
 
 default_message_pool.register_message("proto", "Namespace", Namespace)
 
@@ -3022,6 +3051,11 @@ class PipelineMetadata(betterproto2.Message):
     state: "PipelineMetadataPipelineState" = betterproto2.field(
         5, betterproto2.TYPE_ENUM, default_factory=lambda: PipelineMetadataPipelineState(0)
     )
+
+    deleting: "int" = betterproto2.field(100, betterproto2.TYPE_INT64)
+    """
+    Since when it is being deleted, and takes no new work; Unix milliseconds, 0 = it is not.
+    """
 
 
 default_message_pool.register_message("proto", "PipelineMetadata", PipelineMetadata)

@@ -1,5 +1,9 @@
 CREATE INDEX journal_at ON journal (at);
 
+CREATE INDEX namespaces_deleting ON namespaces (id) WHERE deleting_at IS NOT NULL;
+
+CREATE INDEX pipelines_deleting ON pipelines (namespace, id) WHERE deleting_at IS NOT NULL;
+
 CREATE INDEX runs_live ON runs (namespace, pipeline, id) WHERE state = 'RUNNING';
 
 CREATE INDEX runs_queued ON runs (namespace, pipeline, id) WHERE state = 'PENDING';
@@ -60,7 +64,7 @@ CREATE TABLE namespaces (
     description TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     modified_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, deleting_at INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE TABLE objects (
     place      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -107,7 +111,7 @@ CREATE TABLE pipelines (
     created_at      INTEGER NOT NULL,
     modified_at     INTEGER NOT NULL,
     last_version    INTEGER NOT NULL DEFAULT 0,
-    last_deployment INTEGER NOT NULL DEFAULT 0,
+    last_deployment INTEGER NOT NULL DEFAULT 0, deleting_at INTEGER,
     PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
 

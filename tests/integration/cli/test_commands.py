@@ -160,6 +160,25 @@ def test_a_version_and_a_log_are_deleted_where_nobody_needs_them(gofer: Gofer, t
     assert (gone.status, "were removed" in gone.err) == (1, True)
 
 
+def test_a_pipeline_and_a_namespace_are_deleted_with_all_they_have(gofer: Gofer, tmp_path: Path) -> None:
+    register(gofer, "doomed", "echo on; sleep 600", tmp_path)
+    gofer("run", "start", "doomed")
+
+    assert gofer("pipeline", "delete", "doomed").status == 2
+    deleted = gofer("pipeline", "delete", "doomed", "--yes")
+    assert (deleted.status, "deleted the pipeline doomed" in deleted.err) == (0, True)
+    assert gofer("pipeline", "get", "doomed").status == 3
+    assert gofer("pipeline", "delete", "doomed", "--yes").status == 3
+
+    gofer("namespace", "create", "doomed_too", "Doomed")
+    assert gofer("namespace", "delete", "doomed_too").status == 2
+    assert gofer("namespace", "delete", "doomed_too", "--yes", "--format", "json").out == "{}\n"
+    assert gofer("namespace", "get", "doomed_too").status == 3
+    assert gofer("namespace", "delete", "default", "--yes").status == 1
+    gofer("namespace", "create", "doomed_too", "Doomed")
+    assert "is being deleted" in gofer("namespace", "delete", "doomed_too", "--yes", "--no-wait").err
+
+
 def test_a_run_is_repaired_and_new_runs_are_refused_and_taken(gofer: Gofer, tmp_path: Path) -> None:
     register(gofer, "mended", "true", tmp_path)
     gofer("run", "start", "mended", "--wait")

@@ -131,6 +131,18 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
         StartedRun(run=proto.Run(id=7)),
     ),
     (
+        lambda client: client.pipelines.delete("nightly", wait=False, namespace="team"),
+        proto.DeletePipelineRequest(namespace_id="team", id="nightly", no_wait=True),
+        proto.DeletePipelineResponse(after_event=9, namespace_id="team"),
+        None,
+    ),
+    (
+        lambda client: client.namespaces.delete("team", wait=False),
+        proto.DeleteNamespaceRequest(id="team", no_wait=True),
+        proto.DeleteNamespaceResponse(after_event=9),
+        None,
+    ),
+    (
         lambda client: client.pipelines.delete_config("nightly", 2, namespace="team"),
         proto.DeletePipelineConfigRequest(namespace_id="team", pipeline_id="nightly", version=2),
         proto.DeletePipelineConfigResponse(),
