@@ -91,13 +91,17 @@ class Deletion:
 
     async def _wait(self, gone: Subscription[Envelope], event: object, is_gone: IsGone) -> None:
         """Wait for the event; where some were dropped, look whether it was among them."""
-        while True:
-            try:
-                async for envelope in gone:
-                    if envelope.event == event:
-                        return
-            except Lagged:
-                if await self._database.read(is_gone):
-                    return
-            else:
-                raise ShuttingDown("the server is going away; its next start goes on with the deletion")
+        while not await _heard(gone, event):
+            if await self._database.read(is_gone):
+                return
+
+
+async def _heard(gone: Subscription[Envelope], event: object) -> bool:
+    """Wait for the event; False where some were dropped."""
+    try:
+        async for envelope in gone:
+            if envelope.event == event:
+                return True
+    except Lagged:
+        return False
+    raise ShuttingDown("the server is going away; its next start goes on with the deletion")

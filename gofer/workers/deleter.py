@@ -113,12 +113,16 @@ class Deleter:
         for name in await self._removal.engines(key):
             try:
                 async with asyncio.timeout(PATIENCE.total_seconds()):
-                    engine = await self._parts.engine(name)
-                    async for each in engine.owned(self._parts.instance):
-                        if each.attempt.key.of_run.of_pipeline == key:
-                            await engine.remove(each.handle)
+                    await self._remove_containers_from(name, key)
             except (GoferError, OSError, TimeoutError) as error:
                 _log.warning("containers may be left", engine=name, pipeline=str(key), error=str(error))
+
+    async def _remove_containers_from(self, name: str, key: PipelineKey) -> None:
+        engine = await self._parts.engine(name)
+        owned = [each async for each in engine.owned(self._parts.instance)]
+        for each in owned:
+            if each.attempt.key.of_run.of_pipeline == key:
+                await engine.remove(each.handle)
 
     async def _wait_for_change(self, changes: Subscription[Envelope]) -> None:
         async with owned_tasks() as tasks:

@@ -72,6 +72,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "event get": Row(arguments=("1",), key="type"),
     "event list": Row(arguments=("--limit", "3"), key="type"),
     "namespace create": Row(arguments=("{n}", "Name"), key="id"),
+    "namespace delete": Row(arguments=("{n}", "--yes"), before=(_NAMESPACE,)),
     "namespace get": Row(arguments=("default",), key="id"),
     "namespace list": Row(key="namespaces"),
     "namespace set": Row(arguments=("default",), key="id"),
@@ -81,6 +82,7 @@ TABLE: Final[Mapping[str, Row]] = {
     ),
     "pipeline config get": Row(arguments=("{p}", "1"), key="tasks"),
     "pipeline config list": Row(arguments=("{p}",), key="configs"),
+    "pipeline delete": Row(elsewhere="tests/integration/cli/test_changing.py"),  # each needs a pipeline of its own
     "pipeline deploy": Row(arguments=("{p}", "1"), before=(("up", "{dir}", "--force"),), key="id"),
     "pipeline deployment get": Row(arguments=("{p}", "1"), key="id"),
     "pipeline deployment list": Row(arguments=("{p}",), key="Deployments"),

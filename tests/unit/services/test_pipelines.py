@@ -190,55 +190,6 @@ async def test_no_limit_keeps_every_version(caller: Caller, pipelines: Pipelines
     assert len((await pipelines.list_configs(caller, TARGET, Page())).items) == 8
 
 
-# ---------------------------------------------------------------- delete a version
-
-
-async def test_a_version_that_nobody_needs_is_deleted_and_its_number_not_given_again(
-    pipelines: Pipelines, caller: Caller, database: Database[Unit]
-) -> None:
-    for _ in range(3):
-        await pipelines.register(caller, "", SIMPLE)
-    await pipelines.deploy(caller, TARGET, 1)
-
-    await pipelines.delete_config(caller, TARGET, 3)
-
-    assert (await last_events(database))[-1] == PipelineConfigDeleted(
-        namespace_id=NAMESPACE, pipeline_id=PIPELINE, version=Version(3)
-    )
-    with pytest.raises(NotFound):
-        await pipelines.get_config(caller, TARGET, 3)
-    with pytest.raises(NotFound):
-        await pipelines.delete_config(caller, TARGET, 3)
-    assert (await pipelines.register(caller, "", SIMPLE)).config.version == 4
-
-
-async def test_a_version_that_is_needed_is_not_deleted(
-    pipelines: Pipelines, caller: Caller, stranger: Caller, database: Database[Unit]
-) -> None:
-    await pipelines.register(caller, "", SIMPLE)
-    with pytest.raises(FailedPrecondition, match="the only one"):
-        await pipelines.delete_config(caller, TARGET, 1)
-    for _ in range(2):
-        await pipelines.register(caller, "", SIMPLE)
-    await pipelines.deploy(caller, TARGET, 2)
-    await database.write(lambda unit: unit.runs.insert_run(make_run(version=Version(3), state=RunState.SUCCEEDED)))
-    before = await last_events(database)
-
-    with pytest.raises(FailedPrecondition, match="is the live one"):
-        await pipelines.delete_config(caller, TARGET, 2)
-    with pytest.raises(FailedPrecondition, match="stored runs were made from it"):
-        await pipelines.delete_config(caller, TARGET, 3)
-    with pytest.raises(InvalidInput):
-        await pipelines.delete_config(caller, TARGET, 0)
-    with pytest.raises(NotFound):
-        await pipelines.delete_config(caller, UNKNOWN, 1)
-    with pytest.raises(PermissionDenied):
-        await pipelines.delete_config(stranger, TARGET, 1)
-
-    assert before == await last_events(database)
-    assert len((await pipelines.list_configs(caller, TARGET, Page())).items) == 3
-
-
 # ---------------------------------------------------------------- look up
 
 

@@ -1,159 +1,46 @@
-"""Pipelines and namespaces that are deleted, also by one process after the other."""
+"""Pipelines that are deleted, also by one process after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
 import pytest
 
-from gofer.clock import SystemClock
-from gofer.core.access import Caller, NamespacePattern, Token, TokenId, TokenKind
 from gofer.core.errors import FailedPrecondition, NotFound, PermissionDenied, ShuttingDown
 from gofer.core.events import PipelineDeletionRequested, RunCompleted, TaskRunStarted
-from gofer.core.ids import EventId, NamespaceId, PipelineId
-from gofer.core.pipeline import ConfigState
 from gofer.core.secret import Secret
-from gofer.engines.object_store.memory import MemoryObjectStore
-from gofer.lifecycle import running
-from gofer.sealing import hash_token
-from gofer.services.deletion import Deletion
-from gofer.services.global_secrets import GlobalSecrets
 from gofer.services.masks import NeededBlobs
-from gofer.services.namespaces import NamespaceDraft, Namespaces
-from gofer.services.object_blobs import ObjectBlobs, needed_content
-from gofer.services.object_rules import ObjectLimits, ObjectTarget
-from gofer.services.objects import Objects, PutObject
+from gofer.services.object_blobs import needed_content
+from gofer.services.objects import PutObject
 from gofer.services.pipelines import Pipelines
-from gofer.services.removal import Removal
 from gofer.services.runs import RetryRun, Target
 from gofer.services.secrets import PutSecret
-from gofer.services.tokens import TokenDraft, Tokens
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
-from gofer.workers.deleter import Deleter
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
-from tests.factories import KEY, make_config, make_deployment, make_pipeline, run_key
+from tests.factories import KEY, run_key
 from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_before_run
 from tests.unit.workers.conftest import CALLER, World, container, next_event
+from tests.unit.workers.deleting import (
+    OBJECTS,
+    STRANGER,
+    TARGET,
+    Deleting,
+    HastyClock,
+    content,
+    make_deleting,
+    make_namespace,
+    make_pipelines,
+)
 
 T = TypeVar("T")
 
-GRACE = timedelta(seconds=5)
-TARGET = Target(namespace="", pipeline=KEY.pipeline)
-OBJECTS = ObjectTarget(namespace="", pipeline=KEY.pipeline)
-TEAM = NamespaceId("team")
-STRANGER = Caller(name="stranger", is_admin=False)
-
-
-class HastyClock(SystemClock):
-    """A clock by which every moment is late."""
-
-    def __init__(self) -> None:
-        self._seconds = 0
-
-    def monotonic(self) -> timedelta:
-        self._seconds += 1
-        return timedelta(seconds=self._seconds)
-
-
-@dataclass
-class Deleting:
-    """A server that can delete, and what it deletes from."""
-
-    world: World
-    objects: Objects
-    blobs: ObjectBlobs
-    deletion: Deletion
-
-    @asynccontextmanager
-    async def deleter(self) -> AsyncIterator[Deleter]:
-        made = self.make_deleter()
-        async with running(made, grace=GRACE):
-            yield made
-
-    def make_deleter(self) -> Deleter:
-        return Deleter(bus=self.world.bus, removal=self.removal(), parts=self.world.parts)
-
-    def removal(self, database: Database[Unit] | None = None, *, clock: SystemClock | None = None) -> Removal:
-        world = self.world
-        return Removal(
-            database=database or world.database,
-            logs=world.logs,
-            objects=self.blobs,
-            secrets=world.blobs,
-            clock=clock or SystemClock(),
-        )
-
-    async def fill(self, *, runs: int = 3) -> None:
-        """Make a pipeline that has something of everything."""
-        world = self.world
-        await world.register(container("one", log="words"), container("two", needs=["one"]))
-        keys = [await world.start_run() for _ in range(runs)]
-        await world.until_over(*keys)
-        await world.secrets.put(CALLER, TARGET, PutSecret(key="db", value=Secret("hunter22")))
-        for run in (None, *(key.run for key in keys[-2:])):
-            await self.objects.put(CALLER, replace(OBJECTS, run=run), PutObject(key="key"), content())
-        await world.database.write(lambda unit: unit.pipelines.insert_deployment(make_deployment()))
-        await world.until_nothing_is_left()
-
-    async def left(self) -> dict[str, int]:
-        """Count what is left of any pipeline: rows, files and blobs."""
-        tables = ("pipelines", "pipeline_configs", "deployments", "runs", "task_runs", "objects", "pipeline_secrets")
-
-        def count(unit: Unit) -> dict[str, int]:
-            connection = unit.runs._connection  # noqa: SLF001 - behind everybody's back
-            return {
-                table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constants
-                for table in tables
-            }
-
-        counts = await self.world.database.read(count)
-        root = self.world.logs._root  # noqa: SLF001 - as above
-        counts["files"] = len(list(root.rglob("*")))
-        counts["blobs"] = len(await self.world.blobs.all())
-        counts["content"] = len(self.blobs._engine._blobs)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
-        return {name: number for name, number in counts.items() if number}
-
-    async def kinds(self) -> list[str]:
-        events = await self.world.database.read(lambda unit: unit.journal.list(EventId(0), 10_000))
-        return [each.event.kind for each in events]
-
-
-async def content() -> AsyncIterator[bytes]:
-    yield b"content"
-
 
 @pytest.fixture
-async def it(world: World) -> Deleting:
-    blobs = ObjectBlobs(engine=MemoryObjectStore(), instance=world.parts.instance)
-    limits = ObjectLimits(pipeline_objects=10, run_expiry=10, size_bytes=1000)
-    return Deleting(
-        world=world,
-        objects=Objects(database=world.database, blobs=blobs, limits=limits),
-        blobs=blobs,
-        deletion=Deletion(database=world.database, bus=world.bus),
-    )
-
-
-async def make_namespace(it: Deleting, name: str = TEAM) -> None:
-    await Namespaces(database=it.world.database).create(CALLER, NamespaceDraft(id=name, name=name, description=""))
-
-
-async def make_pipelines(it: Deleting, *names: str) -> None:
-    def write(unit: Unit) -> None:
-        for name in names:
-            pipeline = PipelineId(name)
-            unit.pipelines.insert(make_pipeline(namespace=TEAM, id=pipeline))
-            unit.pipelines.insert_config(make_config(namespace=TEAM, pipeline=pipeline, state=ConfigState.LIVE))
-
-    await it.world.database.write(write)
-
-
-# ---------------------------------------------------------------- a pipeline
+def it(world: World) -> Deleting:
+    return make_deleting(world)
 
 
 async def test_everything_that_belongs_to_a_pipeline_goes_and_nothing_else(it: Deleting) -> None:
@@ -368,98 +255,6 @@ async def test_a_log_that_is_still_written_is_waited_for(it: Deleting) -> None:
         await it.deletion.delete_pipeline(CALLER, TARGET, wait=True)
 
     assert {} == await it.left()
-
-
-# ---------------------------------------------------------------- a namespace
-
-
-async def test_a_namespace_goes_with_all_its_pipelines_and_no_other(it: Deleting) -> None:
-    await make_namespace(it)
-    await make_namespace(it, "team_b")
-    await make_pipelines(it, "first", "second")
-    await it.world.register(container("one"))
-
-    async with it.deleter():
-        await it.deletion.delete_namespace(CALLER, TEAM, wait=True)
-
-    assert ["default", "team_b"] == await namespaces(it)
-    assert {"pipelines": 1, "pipeline_configs": 1} == await it.left()
-    assert ["PIPELINE_DELETED", "PIPELINE_DELETED", "NAMESPACE_DELETED"] == (await it.kinds())[-3:]
-
-
-async def namespaces(it: Deleting) -> list[str]:
-    def read(unit: Unit) -> list[str]:
-        rows = unit.runs._connection.execute("SELECT id FROM namespaces ORDER BY id")  # noqa: SLF001 - as above
-        return [row["id"] for row in rows]
-
-    return await it.world.database.read(read)
-
-
-async def test_a_namespace_made_again_is_closed_to_who_was_let_into_the_old_one(it: Deleting) -> None:
-    await make_namespace(it)
-    secrets = GlobalSecrets(database=it.world.database, blobs=it.world.blobs)
-    for key, patterns in (("both", ("team", "default")), ("only", ("team",)), ("glob", ("te*",))):
-        await secrets.put(CALLER, PutSecret(key=key, value=Secret("hunter22")), patterns)
-        await store_token(it, key, *patterns)
-
-    async with it.deleter():
-        await it.deletion.delete_namespace(CALLER, TEAM, wait=True)
-
-    expected = {"both": ["default"], "only": [], "glob": ["te*"]}
-    stored = await secrets.list(CALLER)
-    assert expected == {each.key: [pattern.text for pattern in each.namespaces] for each in stored}
-    tokens = {each.id: each for _, each in await it.world.database.read(lambda unit: unit.tokens.list_after(0))}
-    assert expected == {key: [pattern.text for pattern in tokens[TokenId(key)].namespaces] for key in expected}
-    assert not tokens[TokenId("both")].caller(is_local=True).allows(TEAM)
-
-
-async def store_token(it: Deleting, name: str, *patterns: str) -> None:
-    def write(unit: Unit) -> None:
-        token = Token(
-            id=TokenId(name),
-            kind=TokenKind.CLIENT,
-            namespaces=tuple(map(NamespacePattern, patterns)),
-            created_at=unit.now,
-            expires_at=None,
-        )
-        unit.tokens.insert(token, hash_token(name))
-
-    await it.world.database.write(write)
-
-
-async def test_a_namespace_that_is_being_deleted_takes_nothing_new(it: Deleting) -> None:
-    await make_namespace(it)
-    await make_pipelines(it, "first")
-    spaces = Namespaces(database=it.world.database)
-    draft = NamespaceDraft(id=TEAM, name="Team", description="")
-    pipelines = Pipelines(database=it.world.database, sealer=it.world.sealer, version_limit=0)
-    config = ConfigDraft(id="new", name="New", tasks=(TaskDraft(id="one", image="i"),))
-    token = TokenDraft(kind=TokenKind.CLIENT, namespaces=(TEAM,), metadata={}, life="1h")
-
-    await it.deletion.delete_namespace(CALLER, TEAM, wait=False)
-
-    for work in (
-        spaces.create(CALLER, draft),
-        spaces.update(CALLER, draft),
-        pipelines.register(CALLER, TEAM, config),
-        pipelines.deploy(CALLER, Target(namespace=TEAM, pipeline="first"), 1),
-        Tokens(database=it.world.database).create(CALLER, token),
-    ):
-        with pytest.raises(FailedPrecondition, match="is being deleted"):
-            await work
-
-
-async def test_the_default_namespace_stays_and_only_an_admin_may_ask(it: Deleting) -> None:
-    await make_namespace(it)
-
-    with pytest.raises(FailedPrecondition, match="can't be deleted"):
-        await it.deletion.delete_namespace(CALLER, "default", wait=False)
-    with pytest.raises(NotFound):
-        await it.deletion.delete_namespace(CALLER, "nothing", wait=False)
-    with pytest.raises(PermissionDenied):
-        await it.deletion.delete_namespace(STRANGER, TEAM, wait=False)
-
-    assert ["default", "team"] == await namespaces(it)
 
 
 # ---------------------------------------------------------------- the worker

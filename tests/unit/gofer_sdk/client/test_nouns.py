@@ -131,57 +131,6 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
         StartedRun(run=proto.Run(id=7)),
     ),
     (
-        lambda client: client.pipelines.delete("nightly", wait=False, namespace="team"),
-        proto.DeletePipelineRequest(namespace_id="team", id="nightly", no_wait=True),
-        proto.DeletePipelineResponse(after_event=9, namespace_id="team"),
-        None,
-    ),
-    (
-        lambda client: client.namespaces.delete("team", wait=False),
-        proto.DeleteNamespaceRequest(id="team", no_wait=True),
-        proto.DeleteNamespaceResponse(after_event=9),
-        None,
-    ),
-    (
-        lambda client: client.pipelines.delete_config("nightly", 2, namespace="team"),
-        proto.DeletePipelineConfigRequest(namespace_id="team", pipeline_id="nightly", version=2),
-        proto.DeletePipelineConfigResponse(),
-        None,
-    ),
-    (
-        lambda client: client.task_runs.delete_logs("nightly", 7, "build", namespace="team"),
-        proto.DeleteTaskRunLogsRequest(namespace_id="team", pipeline_id="nightly", run_id=7, id="build"),
-        proto.DeleteTaskRunLogsResponse(),
-        None,
-    ),
-    (
-        lambda client: client.runs.retry(
-            "nightly", 7, same_version=True, initiator=ME, request_id="once", namespace="team"
-        ),
-        proto.RetryRunRequest(
-            namespace_id="team",
-            pipeline_id="nightly",
-            run_id=7,
-            initiator=ME,
-            same_version=True,
-            request_id="once",
-        ),
-        proto.RetryRunResponse(run=proto.Run(id=8)),
-        StartedRun(run=proto.Run(id=8)),
-    ),
-    (
-        lambda client: client.runs.repair("nightly", 7, namespace="team"),
-        proto.RepairOrphanRequest(namespace_id="team", pipeline_id="nightly", run_id=7),
-        proto.RepairOrphanResponse(),
-        None,
-    ),
-    (
-        lambda client: client.system.toggle_event_ingress(),
-        proto.ToggleEventIngressRequest(),
-        proto.ToggleEventIngressResponse(value=True),
-        False,
-    ),
-    (
         lambda client: client.runs.get("nightly", 7, namespace="team"),
         proto.GetRunRequest(namespace_id="team", pipeline_id="nightly", id=7),
         proto.GetRunResponse(run=proto.Run(id=7)),
