@@ -16,6 +16,7 @@ from gofer.core.errors import FailedPrecondition
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 LOCK_NAME: Final = "gofer.lock"
+UNFINISHED: Final = "restore.unfinished"
 _OTHERS: Final = 0o077
 
 
@@ -97,6 +98,14 @@ def write_private_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """Raise `FailedPrecondition` where a restore into a data folder did not come to its end."""
+    if (folder / UNFINISHED).exists():
+        raise FailedPrecondition(
+            f"a restore into {folder} was not finished: remove what is in it, and restore again", path=str(folder)
+        )
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from gofer.core.ids import InstanceId, TaskRunKey
 from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.registry import EngineRegistry
-from gofer.files import data_folder_lock, ensure_private_folder
+from gofer.files import data_folder_lock, ensure_private_folder, refuse_unfinished
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
 from gofer.services.blobs import SealedBlobs
@@ -70,10 +70,7 @@ class Base:
 
 async def open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, probes: Probes) -> Base:
     """Lock the data folder and open all that it holds, until the stack closes."""
-    folder = settings.data_folder
-    await asyncio.to_thread(ensure_private_folder, folder)
-    stack.enter_context(data_folder_lock(folder))
-    await asyncio.to_thread(ensure_private_folder, settings.task_run_logs_dir)  # else every task would find out
+    await _open_folders(stack, settings)
     sealer = await asyncio.to_thread(open_sealer, settings)
     bus: Bus[Envelope] = Bus()
     known_tokens = KnownTokens()
@@ -109,6 +106,14 @@ async def open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, 
         logs=LogStore(settings.task_run_logs_dir),
         troubles=troubles,
     )
+
+
+async def _open_folders(stack: AsyncExitStack, settings: Settings) -> None:
+    folder = settings.data_folder
+    await asyncio.to_thread(ensure_private_folder, folder)
+    stack.enter_context(data_folder_lock(folder))
+    await asyncio.to_thread(refuse_unfinished, folder)
+    await asyncio.to_thread(ensure_private_folder, settings.task_run_logs_dir)  # else every task would find out
 
 
 def _publishing(bus: Bus[Envelope], known: KnownTokens, probes: Probes) -> Callable[[Sequence[Unit]], None]:

@@ -6,3 +6,5 @@ from sqlite3 import Row as Row
 from gofer.sqlite.database import Database as Database
 from gofer.sqlite.database import open_database as open_database
 from gofer.sqlite.group import GroupStep as GroupStep
+from gofer.sqlite.snapshot import Snapshot as Snapshot
+from gofer.sqlite.snapshot import open_snapshot as open_snapshot

@@ -23,6 +23,7 @@ _DELETE_SOME: Final = f"""
     DELETE FROM objects WHERE place IN (SELECT place FROM objects WHERE {_OF_OWNER} LIMIT ?) RETURNING blob
 """  # noqa: S608 (as above)
 _DELETE_ALL: Final = f"DELETE FROM objects WHERE {_OF_OWNER} RETURNING blob"  # noqa: S608 (as above)
+_ALL_NAMED: Final = "SELECT blob FROM objects"
 _NAMED: Final = "SELECT blob FROM objects WHERE blob IN (SELECT value FROM json_each(?))"
 _NEWEST_RUN: Final = "SELECT max(id) AS run FROM runs WHERE namespace = ? AND pipeline = ?"
 _NO_LIMIT: Final = -1
@@ -93,6 +94,10 @@ class ObjectRepository:
         """Give those of the ids that any object has."""
         rows = self._connection.execute(_NAMED, (json.dumps(sorted(blobs)),))
         return frozenset(BlobId(row["blob"]) for row in rows)
+
+    def all_named(self) -> frozenset[BlobId]:
+        """Give every content that a record names."""
+        return frozenset(BlobId(row["blob"]) for row in self._connection.execute(_ALL_NAMED))
 
     def newest_run(self, key: PipelineKey) -> RunId | None:
         """Give the pipeline's newest run, or None where it has none."""

@@ -29,6 +29,7 @@ _PUT_GLOBAL: Final = """
     SET namespaces = excluded.namespaces, blob = excluded.blob, created_at = excluded.created_at
 """
 _DELETE_GLOBAL: Final = "DELETE FROM global_secrets WHERE key = ?"
+_ALL_NAMED: Final = "SELECT blob FROM pipeline_secrets UNION ALL SELECT blob FROM global_secrets"
 _NAMED: Final = """
     SELECT blob FROM (SELECT blob FROM pipeline_secrets UNION ALL SELECT blob FROM global_secrets)
     WHERE blob IN (SELECT value FROM json_each(?))
@@ -122,6 +123,10 @@ class SecretRepository:
         """Give those of the values that any secret has."""
         rows = self._connection.execute(_NAMED, (json.dumps(list(blobs)),))
         return frozenset(BlobId(row["blob"]) for row in rows)
+
+    def all_named(self) -> frozenset[BlobId]:
+        """Give every value that a record names."""
+        return frozenset(BlobId(row["blob"]) for row in self._connection.execute(_ALL_NAMED))
 
 
 def _record_of(row: Row) -> SecretRecord:

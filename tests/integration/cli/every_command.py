@@ -40,6 +40,7 @@ _GLOBAL_SECRET: Final = ("secret", "global", "put", "{n}", "--value", "abcdef")
 _PIPELINE_OBJECT: Final = ("pipeline", "object", "put", "{p}", "{n}=abc")
 _RUN_OBJECT: Final = ("run", "object", "put", "{p}", "{n}=abc")
 _SERVICE_TESTS: Final = "tests/integration/cli/test_service.py"
+_PRODUCTION_TESTS: Final = "tests/integration/cli/test_production.py"
 
 _TOKENS: Final[Mapping[str, Row]] = {
     "bootstrap": Row(key="token", once=True),
@@ -110,10 +111,12 @@ TABLE: Final[Mapping[str, Row]] = {
     "secret pipeline get": Row(arguments=("{p}", "{n}"), before=(_PIPELINE_SECRET,), key="secret"),
     "secret pipeline list": Row(arguments=("{p}",), before=(_PIPELINE_SECRET,), key="keys"),
     "secret pipeline put": Row(arguments=("{p}", "{n}"), stdin="abcdef", key="bytes"),
+    "service backup": Row(elsewhere=_PRODUCTION_TESTS),  # of a server of this machine
     "service check-config": Row(arguments=("--dev-mode",), key="faults"),
     "service info": Row(key="semver"),
     "service init-config": Row(arguments=("--filepath", "{new}"), key="path"),
     "service repair-orphan": Row(arguments=("{p}", "1"), key="id"),
+    "service restore": Row(elsewhere=_PRODUCTION_TESTS),
     "service rotate-key": Row(key="total"),
     "service start": Row(elsewhere=_SERVICE_TESTS),  # runs until it is stopped, and prints a log
     **{f"service token {name}": row for name, row in _TOKENS.items()},

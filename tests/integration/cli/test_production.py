@@ -235,3 +235,30 @@ def test_wrong_usage_is_told_before_the_server_is_asked(
 
     assert ended.returncode == 2
     assert words in ended.stderr
+
+
+def test_a_running_server_is_backed_up_and_restored_elsewhere(
+    production: Production, management: str, tmp_path: Path
+) -> None:
+    config = f"{production.environment['HOME']}/gofer.hcl"
+    place = str(tmp_path / "backup")
+    elsewhere = {"GOFER_SERVER__STORAGE_PATH": str(tmp_path / "data" / "gofer.db")}
+    other = Production(address=production.address, environment=production.environment | elsewhere)
+
+    made = production.done("service", "backup", place, "--config", config, "--format", "json")
+    shown = other.gofer("service", "restore", place, "--config", config)
+    again = other.gofer("service", "restore", place, "--config", config)
+
+    assert "gofer.db" in json.loads(made)["files"]
+    assert management not in made
+    assert not any("key" in name for name in json.loads(made)["files"])
+    assert shown.returncode == 0, shown.stderr
+    assert (tmp_path / "data" / "gofer.db").is_file()
+    assert again.returncode == 1
+    assert "empty places only" in again.stderr
+
+
+def test_the_settings_of_a_production_server_have_no_fault(production: Production) -> None:
+    config = f"{production.environment['HOME']}/gofer.hcl"
+
+    assert production.gofer("service", "check-config", "--config", config).returncode == 0

@@ -136,16 +136,14 @@ def test_a_configuration_that_is_not_there_is_named(environment: dict[str, str])
 
 
 def test_systemd_hears_of_start_life_reload_and_stop(config: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    credentials = tmp_path / "credentials"
-    credentials.mkdir()
-    (credentials / "secret_store.sqlite.encryption_key").write_text("0123456789abcdef0123456789abcdef\n")
+    (tmp_path / "secret_store.sqlite.encryption_key").write_text("0123456789abcdef0123456789abcdef\n")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(40)
         environment |= {
             "NOTIFY_SOCKET": str(tmp_path / "notify"),
             "WATCHDOG_USEC": "200000",
-            "CREDENTIALS_DIRECTORY": str(credentials),
+            "CREDENTIALS_DIRECTORY": str(tmp_path),
         }
 
         def heard(beginning: str) -> str:

@@ -1,0 +1,170 @@
+"""What a backup holds, written last: a folder without it is no backup."""
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from gofer.config.settings import Settings
+from gofer.core.errors import FailedPrecondition
+from gofer.files import FILE_MODE, FOLDER_MODE, sync_folder
+from gofer.sealing import Sealer
+
+NAME: Final = "manifest.json"
+FORMAT: Final = 1
+DATABASE: Final = "gofer.db"
+SECRETS: Final = "secrets.db"
+OBJECTS: Final = "objects.db"
+OBJECT_FILES: Final = "objects"
+LOGS: Final = "logs"
+OWN_FILES: Final = ("encryption.key", "server-tls.pem")
+"""What dev mode keeps in the data folder itself."""
+
+_PIECE_BYTES: Final = 1024 * 1024
+_KEY_PROOF: Final = b"a backup of Gofer"
+_MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A file of a backup."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What there is, by its path within the backup; of which server, and what opens its secrets.
+
+    `key_proof` is something that is sealed with the server's encryption key, which is in no backup itself unless it was
+    the server's own, of dev mode.
+    """
+
+    version: str
+    made_at: str
+    instance: str
+    object_store: str
+    secret_store: str
+    key_proof: bytes
+    files: Mapping[str, Copied]
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the size of all of it."""
+        return sum(file.size_bytes for file in self.files.values())
+
+    def to_dict(self) -> dict[str, object]:
+        """Give it as JSON has it."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "made_at": self.made_at,
+            "instance": self.instance,
+            "object_store": self.object_store,
+            "secret_store": self.secret_store,
+            "key_proof": base64.b64encode(self.key_proof).decode(),
+            "files": {
+                path: {"size_bytes": file.size_bytes, "sha256": file.sha256}
+                for path, file in sorted(self.files.items())
+            },
+        }
+
+    def check_key(self, sealer: Sealer) -> None:
+        """Raise `FailedPrecondition` unless the sealer opens what the backup's secrets were sealed with."""
+        try:
+            sealer.open(self.key_proof)
+        except FailedPrecondition:
+            raise FailedPrecondition(
+                "the secrets of this backup were encrypted with another key: give the key that the server had in "
+                "secret_store.sqlite.encryption_key, or in secret_store.sqlite.previous_encryption_keys"
+            ) from None
+
+    def check_engines(self, settings: Settings) -> None:
+        """Raise `FailedPrecondition` unless the settings name the engines that the backup was made from."""
+        for name, made_with, chosen in (
+            ("object_store", self.object_store, settings.object_store.engine),
+            ("secret_store", self.secret_store, settings.secret_store.engine),
+        ):
+            if made_with != chosen:
+                raise FailedPrecondition(
+                    f"the backup was made from the {name} engine {made_with!r}, and {name}.engine is {chosen!r}: "
+                    f"restore it with {made_with!r}"
+                )
+
+
+def prove_key(sealer: Sealer) -> bytes:
+    """Give what tells later whether a key is the right one."""
+    return sealer.seal(_KEY_PROOF)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a backup holds. `FailedPrecondition` where it is none, or none of this program's."""
+    try:
+        tree = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        if tree["format"] != FORMAT:
+            raise FailedPrecondition(f"{folder} is a backup of a newer Gofer: restore it with that one")
+        files = {
+            _inner(path): Copied(size_bytes=file["size_bytes"], sha256=file["sha256"])
+            for path, file in tree["files"].items()
+        }
+        return Manifest(
+            version=tree["version"],
+            made_at=tree["made_at"],
+            instance=tree["instance"],
+            object_store=tree["object_store"],
+            secret_store=tree["secret_store"],
+            key_proof=base64.b64decode(tree["key_proof"]),
+            files=files,
+        )
+    except FileNotFoundError:
+        raise FailedPrecondition(
+            f"{folder} is no backup, or one that was not finished: there is no {NAME}", path=str(folder)
+        ) from None
+    except OSError as error:
+        raise FailedPrecondition(f"{folder / NAME} can't be read: {error.strerror}", path=str(folder)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise FailedPrecondition(f"{folder / NAME} is damaged: {error}", path=str(folder)) from error
+
+
+def copy_file(source: Path, target: Path) -> Copied:
+    """Copy a regular file to where none is, onto the disk, and tell what was copied. Raises `OSError`."""
+    digest, size_bytes = hashlib.sha256(), 0
+    for folder in reversed([each for each in target.parents if not each.exists()]):
+        folder.mkdir(mode=FOLDER_MODE)  # each of them: `parents` would leave all but the last open to others
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(reading, "rb") as file, os.fdopen(os.open(target, _MAKE, FILE_MODE), "wb") as copy:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+            size_bytes += len(piece)
+            copy.write(piece)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return Copied(size_bytes=size_bytes, sha256=digest.hexdigest())
+
+
+def look_at(path: Path) -> Copied:
+    """Tell what a file holds that was made already."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return Copied(size_bytes=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def sync_tree(folder: Path) -> None:
+    """Have the names of everything below a folder on the disk."""
+    for place, _, _ in os.walk(folder):
+        sync_folder(Path(place))
+
+
+def _inner(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+        raise ValueError(f"{path!r} leads out of the backup")
+    return path
