@@ -117,28 +117,38 @@ def moments(path: Path, kind: str) -> dict[str, float]:
     return {what: float(at) for each, what, at in found if each == kind}
 
 
-def holds(path: Path) -> list[float]:
-    """Read for how many milliseconds each commit held the writer, from its beginning until the disk had it."""
-    return [float(line) for line in path.read_text().splitlines()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """For how long a commit held the writer, from its beginning until the disk had it; and its thread's own time."""
+
+    milliseconds: float
+    cpu_milliseconds: float
+
+
+def holds(path: Path) -> list[Hold]:
+    """Read what GOFER_BENCH_HOLDS has named."""
+    found = (line.split() for line in path.read_text().splitlines())
+    return [Hold(milliseconds=float(wall), cpu_milliseconds=float(cpu)) for wall, cpu in found]
 
 
 class _Holds:
     """Measures commits, on the writer's thread."""
 
     def __init__(self) -> None:
-        self._began = 0.0
-        self._found: list[float] = []
+        self._began = (0.0, 0.0)
+        self._found: list[tuple[float, float]] = []
 
     def observe(self, step: GroupStep) -> None:
         """Take the time."""
         if step is GroupStep.BEGUN:
-            self._began = time.perf_counter()
+            self._began = (time.perf_counter(), time.thread_time())
         elif step is GroupStep.COMMITTED:
-            self._found.append((time.perf_counter() - self._began) * 1000)
+            wall, cpu = self._began
+            self._found.append((time.perf_counter() - wall, time.thread_time() - cpu))
 
     def write(self, path: Path) -> None:
         """Write what was found."""
-        path.write_text("".join(f"{milliseconds}\n" for milliseconds in self._found))
+        path.write_text("".join(f"{wall * 1000} {cpu * 1000}\n" for wall, cpu in self._found))
 
 
 class _Moments:

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from gofer_sdk.codec import encode
 from tests.benchmarks._figures import Effort, Figure, Goal, percentile, run
 from tests.benchmarks._load import Loader, Order, loader
 from tests.benchmarks._runs import deploy, follower, task
-from tests.benchmarks._server import Process, gofer, holds
+from tests.benchmarks._server import Hold, Process, gofer, holds
 from tests.benchmarks.history import copy_rows
 
 RUNS: Final = 100_000
@@ -31,7 +32,6 @@ SECONDS: Final = 1.0
 ROUNDS: Final = 8
 CALLERS: Final = 4
 LONGEST_HOLD_MILLISECONDS: Final = 50
-MOST_SECONDS: Final = 400
 A_YEAR_MILLISECONDS: Final = 365 * 24 * 3600 * 1000
 CALLS: Final[Mapping[str, betterproto2.Message]] = {
     "GetRun": proto.GetRunRequest(pipeline_id="single", id=1),
@@ -79,18 +79,29 @@ def keep_all(folder: Path) -> None:
     connection.close()
 
 
-def is_due(folder: Path) -> bool:
-    """Tell whether anything still is."""
-    year_ago = time.time() * 1000 - A_YEAR_MILLISECONDS / 2
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """How much is still due, and when that was looked at."""
+
+    events: int
+    runs_with_logs: int
+    runs_with_objects: int
+    at: float
+
+
+def left_of(folder: Path) -> Left:
+    """Look into the database."""
+    half_a_year_ago = time.time() * 1000 - A_YEAR_MILLISECONDS / 2
+    at = time.monotonic()
     with sqlite3.connect(f"file:{folder}/data/gofer.db?mode=ro", uri=True) as connection:
         found = connection.execute(
-            "SELECT (SELECT count(*) FROM runs INDEXED BY runs_with_logs WHERE logs_expired = 0) > 1000"
-            " OR (SELECT count(*) FROM runs INDEXED BY runs_with_objects WHERE objects_expired = 0) > 1000"
-            " OR EXISTS (SELECT 1 FROM journal WHERE at < ?)",
-            (year_ago,),
+            "SELECT (SELECT count(*) FROM journal WHERE at < ?),"
+            " (SELECT count(*) FROM runs INDEXED BY runs_with_logs WHERE logs_expired = 0),"
+            " (SELECT count(*) FROM runs INDEXED BY runs_with_objects WHERE objects_expired = 0)",
+            (half_a_year_ago,),
         ).fetchone()
     connection.close()
-    return bool(found[0])
+    return Left(events=found[0], runs_with_logs=found[1], runs_with_objects=found[2], at=at)
 
 
 def order(server: Process, rpc: betterproto2.Message) -> Order:
@@ -122,14 +133,6 @@ async def start_waiting(server: Process) -> None:
         await client.runs.start("waiting")
 
 
-async def seconds_until_gone(folder: Path, began: float) -> float:
-    """Wait until nothing is due any more."""
-    async with asyncio.timeout(MOST_SECONDS):
-        while await asyncio.to_thread(is_due, folder):  # noqa: ASYNC110 - it is another process's
-            await asyncio.sleep(0.5)
-    return time.monotonic() - began
-
-
 async def measure(effort: Effort) -> list[Figure]:
     """Measure the one server, then the other."""
     share = 1.0 if effort.share >= 1 else 0.1
@@ -148,16 +151,26 @@ async def measure(effort: Effort) -> list[Figure]:
                 await start_waiting(server)
                 floor = await latencies(load, server, effort)
             async with gofer(due, "memory", GOFER_BENCH_HOLDS=str(due / "holds")) as server:
-                began = time.monotonic()
                 await start_waiting(server)
+                before = await asyncio.to_thread(left_of, due)
                 ours = await latencies(load, server, effort)
-                busy = await asyncio.to_thread(is_due, due)
-                gone = await seconds_until_gone(due, began)
-        if not busy:
-            raise RuntimeError("the prune jobs were done before the calls were")
+                after = await asyncio.to_thread(left_of, due)
         figures = [*_of_calls(ours, floor), *_of_writer(holds(due / "holds"), holds(kept / "holds"))]
-    what = f"until {events:,} events, and logs and objects of {runs:,} runs, are gone"
-    return [*figures, Figure(what=what, unit="s", ours=[gone])]
+    if min(after.events, after.runs_with_logs, after.runs_with_objects) < 1000:
+        raise RuntimeError("the prune jobs were done before the calls were")
+    return [*figures, *_of_work(before, after)]
+
+
+def _of_work(before: Left, after: Left) -> list[Figure]:
+    seconds = after.at - before.at
+    return [
+        Figure(what=f"{what} that go meanwhile", unit="/s", ours=[(had - has) / seconds])
+        for what, had, has in (
+            ("events", before.events, after.events),
+            ("runs whose logs", before.runs_with_logs, after.runs_with_logs),
+            ("runs whose objects", before.runs_with_objects, after.runs_with_objects),
+        )
+    ]
 
 
 def _of_calls(ours: Mapping[str, list[list[float]]], floor: Mapping[str, list[list[float]]]) -> list[Figure]:
@@ -174,23 +187,31 @@ def _of_calls(ours: Mapping[str, list[list[float]]], floor: Mapping[str, list[li
     ]
 
 
-def _of_writer(ours: list[float], floor: list[float]) -> list[Figure]:
-    longest = max(ours)
+def _of_writer(ours: list[Hold], floor: list[Hold]) -> list[Figure]:
+    longest = max(each.milliseconds for each in ours)
+    kept = "nothing is due"
     return [
         Figure(
-            what="a commit, from its beginning until the disk has it: median",
+            what="a change's hold of the writer, until the disk has it: median",
             unit="ms",
-            ours=[statistics.median(ours)],
-            floor=[statistics.median(floor)],
-            floor_is="nothing is due",
+            ours=[statistics.median(each.milliseconds for each in ours)],
+            floor=[statistics.median(each.milliseconds for each in floor)],
+            floor_is=kept,
         ),
         Figure(
-            what=f"the longest of {len(ours):,} commits",
+            what=f"the longest of {len(ours):,} holds",
             unit="ms",
             ours=[longest],
-            floor=[max(floor)],
-            floor_is="nothing is due",
+            floor=[max(each.milliseconds for each in floor)],
+            floor_is=kept,
             goal=Goal.at_most(LONGEST_HOLD_MILLISECONDS, "ms", longest),
+        ),
+        Figure(
+            what="the most processor time of one of them",
+            unit="ms",
+            ours=[max(each.cpu_milliseconds for each in ours)],
+            floor=[max(each.cpu_milliseconds for each in floor)],
+            floor_is=kept,
         ),
     ]
 
