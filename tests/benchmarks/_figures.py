@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import sys
@@ -13,8 +14,11 @@ from pathlib import Path
 from typing import Final
 
 QUICK_SHARE: Final = 0.1
-GIVE_UP_SECONDS: Final = 600
-"""When something hangs."""
+PART_SECONDS: Final = 150
+ENOUGH_SECONDS: Final = 200
+"""After so long no more than the least is measured, so that a busy machine gives fewer samples and not a long wait."""
+GIVE_UP_SECONDS: Final = 290
+"""When something hangs; a benchmark that needs more says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +71,21 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much to measure: a share of the wanted samples, and in any case no longer than so many seconds."""
+    """How much to measure: a share of the wanted samples, and in any case no longer than so many seconds.
+
+    `until` is when all of it should be over, by the monotonic clock.
+    """
 
     share: float
     seconds: float
+    until: float = math.inf
 
     def rounds(self, count: int, *, least: int = 3) -> Iterator[int]:
         """Count rounds from 0, until there are enough or the time is over."""
         began = time.monotonic()
         for number in range(max(least, round(count * self.share))):
-            if number >= least and time.monotonic() - began > self.seconds:
+            now = time.monotonic()
+            if number >= least and (now - began > self.seconds or now > self.until):
                 return
             yield number
 
@@ -84,19 +93,21 @@ class Effort:
 Measure = Callable[[Effort], Awaitable[list[Figure]]]
 
 
-def run(measure: Measure) -> None:
+def run(measure: Measure, *, give_up_seconds: float = GIVE_UP_SECONDS) -> None:
     """Be the program of one benchmark: `--quick` takes a tenth of the samples, `--json` is for the report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, to see that it works")
     parser.add_argument("--json", action="store_true", help="print the samples for the report")
     asked = parser.parse_args()
-    effort = Effort(share=QUICK_SHARE, seconds=10) if asked.quick else Effort(share=1.0, seconds=150)
-    figures = asyncio.run(_measured(measure, effort))
+    until = time.monotonic() + ENOUGH_SECONDS
+    seconds = 10 if asked.quick else PART_SECONDS
+    effort = Effort(share=QUICK_SHARE if asked.quick else 1.0, seconds=seconds, until=until)
+    figures = asyncio.run(_measured(measure, effort, give_up_seconds))
     sys.stdout.write(as_json(figures) if asked.json else as_text(figures))
 
 
-async def _measured(measure: Measure, effort: Effort) -> list[Figure]:
-    async with asyncio.timeout(GIVE_UP_SECONDS):
+async def _measured(measure: Measure, effort: Effort, give_up_seconds: float) -> list[Figure]:
+    async with asyncio.timeout(give_up_seconds):
         return await measure(effort)
 
 

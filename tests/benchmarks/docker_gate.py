@@ -29,7 +29,7 @@ ROUNDS: Final = 2
 GATES: Final = (2, 3, 4, 6)
 LAYERS: Final = (10, 10, 10, 10)
 RUNS: Final = 60
-TRIED: Final = 20
+TRIED: Final = 12
 COMMAND: Final = ("true",)
 
 Pairs: TypeAlias = tuple[list[float], list[float]]
@@ -139,7 +139,7 @@ async def _pairs(
     floor: Callable[[], Awaitable[float]],
 ) -> Pairs:
     found: Pairs = ([], [])
-    for _ in effort.rounds(ROUNDS, least=1 if effort.share < 1 else ROUNDS):
+    for _ in effort.rounds(ROUNDS, least=1):
         found[0].append(await ours())
         await by_hand.none_of_gofer(pipeline)
         found[1].append(await floor())

@@ -29,6 +29,7 @@ from tests.benchmarks._server import gofer
 
 ROUNDS: Final = 220
 LEAST_ROUNDS: Final = 200
+GIVE_UP_SECONDS: Final = 900
 PIPELINE: Final = "docker_run"
 COMMAND: Final = ("true",)
 BY_HAND: Final = "a container by hand"
@@ -138,4 +139,4 @@ async def _rounds(
 
 
 if __name__ == "__main__":
-    run(measure)
+    run(measure, give_up_seconds=GIVE_UP_SECONDS)
