@@ -79,7 +79,11 @@ def _with_open_files(settings: Settings, before: int) -> Settings:
 
 
 def settle() -> None:
-    """Have garbage collections look at little, and seldom: the loop waits for them, in whichever thread they happen."""
-    gc.collect()
+    """Have garbage collections look at little, and seldom: the loop waits for them, in whichever thread they happen.
+
+    What is there now is never looked at; the little of it that is garbage stays. From now on there are some
+    collections, also where the start went without.
+    """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()

@@ -1,5 +1,6 @@
 """`gofer service`: the server itself."""
 
+import gc
 from typing import Annotated, Final
 
 import typer
@@ -33,6 +34,9 @@ def start(
 
     --help lists every setting with the variable that gives it.
     """
+    # All that is imported stays: to look through it for garbage while it grows takes a tenth of the start. The server
+    # begins to collect when it is ready.
+    gc.disable()
     from gofer.serving import main
 
     raise typer.Exit(main(config_path=cli_of(ctx).flags.config, dev_mode=dev_mode))
