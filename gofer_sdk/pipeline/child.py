@@ -137,7 +137,8 @@ async def _end_group(process: Process) -> None:
         pass
     finally:
         _signal_group(process, signal.SIGKILL)
-    await process.wait()
+        # Also where the grace was cut short: a process that nobody has waited for is left to the loop's end.
+        await process.wait()
 
 
 def _signal_group(process: Process, number: signal.Signals) -> None:

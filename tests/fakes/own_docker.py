@@ -5,8 +5,8 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -78,6 +78,16 @@ class OwnDocker:
     async def kill(self) -> None:
         """End dockerd at once; what it started goes on."""
         await _end(self.dockerd, signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have dockerd do nothing at all for the length of the block: connections to it are taken, and not answered."""
+        assert self.dockerd is not None
+        self.dockerd.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.dockerd.send_signal(signal.SIGCONT)
 
     async def lose_power(self) -> None:
         """End everything at once: both daemons, and the containers with what holds them."""

@@ -1,5 +1,6 @@
 """An engine that is stopped, killed and started again, and one whose machine loses its power. It is the test's own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.own_docker import OwnDocker, can_start_docker
+from tests.fakes.processes import gone
 from tests.integration.faults.containers import Containers, docker
 from tests.integration.faults.faulty import (
     deploy,
@@ -25,6 +27,8 @@ from tests.integration.faults.faulty import (
 pytestmark = [pytest.mark.docker, pytest.mark.faults, can_start_docker]
 
 FAILED = proto.RunRunStatus.FAILED
+ANSWER_SECONDS = 10  # of a server whose engine is the only thing that stands still
+FROZEN_SECONDS = 5  # longer than the tasks write
 WAIT = "until [ -e /go ]; do sleep 0.05; done"
 
 
@@ -123,3 +127,54 @@ async def test_without_live_restore_tasks_end_with_their_engine_and_say_how(tmp_
         await go(containers)
         assert (await codes_of(client, afterwards))["waits"] == 5
         await until_calm(client)
+
+
+async def test_what_a_task_writes_and_ends_with_while_its_engine_is_away_may_be_lost_but_not_its_code(
+    tmp_path: Path,
+) -> None:
+    """It waits in a pipe of Docker's helper, which goes with its task."""
+    script = f"echo line 0; {WAIT}; sleep 1; echo line 1; exit 5"
+    async with OwnDocker.running() as daemon, on(daemon, tmp_path) as (client, containers):
+        await deploy(client, task("waits", script))
+        run = await start(client)
+        await until_running(client, run, "waits")
+
+        async def has_begun() -> bool:
+            return await log_of(client, run, "waits", follow=False) == numbered(1)
+
+        await until(has_begun)
+        state = await docker("inspect", "--format={{.State.Pid}}", *await containers.ids(), host=daemon.url)
+        await go(containers)
+        await daemon.kill()
+        await gone(int(state))
+        await daemon.start()
+
+        assert await codes_of(client, run) == {"waits": 5}
+        assert await log_of(client, run, "waits") in {numbered(1), numbered(2)}
+        await until_gone(containers)
+
+
+async def test_an_engine_that_is_frozen_holds_its_tasks_up_and_nothing_else(tmp_path: Path) -> None:
+    writes = "i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 3"
+    async with OwnDocker.running() as daemon, on(daemon, tmp_path) as (client, containers):
+        await deploy(client, task("writes", writes), task("waits", f"{WAIT}; exit 5"))
+        run, unwanted = await start(client), await start(client)
+        for each in (run, unwanted):
+            await until_running(client, each, "waits")
+        with daemon.frozen():
+            meanwhile = await start(client)
+            await client.runs.cancel("faults", unwanted)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await client.system.info()
+                states = {found.state async for found in client.task_runs.each("faults", run)}
+            await asyncio.sleep(FROZEN_SECONDS)
+        assert (await client.runs.wait("faults", unwanted)).status == proto.RunRunStatus.CANCELLED
+        await until_running(client, meanwhile, "waits")
+        await go(containers)
+
+        assert states <= {proto.TaskRunTaskRunState.RUNNING}
+        for each in (run, meanwhile):
+            assert await codes_of(client, each) == {"writes": 3, "waits": 5}
+            assert await log_of(client, each, "writes") == numbered(30)
+        await until_calm(client)
+        await until_gone(containers)

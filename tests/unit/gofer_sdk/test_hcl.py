@@ -168,6 +168,7 @@ def test_the_parser_is_loaded_at_first_use() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.timeout(60)  # the grammar is compiled anew
 def test_the_grammar_is_kept_in_the_users_cache_where_the_installation_is_read_only(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib\n"
