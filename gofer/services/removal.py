@@ -20,12 +20,11 @@ from gofer.services.stored_blobs import StoredBlobs
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
-_ROWS_A_STEP: Final = 20
+_ROWS_A_STEP: Final = 64
 _BLOBS_A_PIECE: Final = 50
-_VERSIONS_A_STEP: Final = 1  # one may have many thousands of tasks
 
-Step = Callable[[Unit], bool]
-"""Removes a few rows; tells whether there may be more of them."""
+Step = Callable[[Unit, int], bool]
+"""Changes at most so many rows; tells whether there may be more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +64,11 @@ class Removal:
         if not await self._database.read(lambda unit: unit.runs.to_cancel(key, 1)):
             return False
 
-        def step(unit: Unit) -> bool:
-            found = unit.runs.to_cancel(key, _ROWS_A_STEP)
+        def step(unit: Unit, limit: int) -> bool:
+            found = unit.runs.to_cancel(key, limit)
             for run in found:
                 request_cancel(unit, run, force=False)
-            return len(found) == _ROWS_A_STEP
+            return len(found) == limit
 
         return await self._piece(step)
 
@@ -93,13 +92,13 @@ class Removal:
     async def remove_namespace(self, namespace: NamespaceId) -> bool:
         """Remove a piece of a namespace whose pipelines are gone; False when it is gone itself."""
 
-        def tokens(unit: Unit) -> bool:
-            narrowed = unit.removal.from_tokens(namespace, _ROWS_A_STEP)
+        def tokens(unit: Unit, limit: int) -> bool:
+            narrowed = unit.removal.from_tokens(namespace, limit)
             unit.tokens.note_narrowed(narrowed)
             return bool(narrowed)
 
-        def secrets(unit: Unit) -> bool:
-            return unit.removal.from_global_secrets(namespace, _ROWS_A_STEP) > 0
+        def secrets(unit: Unit, limit: int) -> bool:
+            return unit.removal.from_global_secrets(namespace, limit) > 0
 
         if await self._piece(tokens) or await self._piece(secrets):
             return True
@@ -123,22 +122,27 @@ class Removal:
             objects = unit.removal.objects(key, _BLOBS_A_PIECE)
             return objects, unit.removal.secrets(key, _BLOBS_A_PIECE - len(objects))
 
+        if not await self._database.read(lambda unit: unit.removal.has_blobs(key)):
+            return False
         objects, secrets = await self._database.write(forget)
         await self._objects.delete(*objects)
         await self._secrets.delete(*secrets)
         return bool(objects or secrets)
 
     async def _remove_rows(self, key: PipelineKey) -> bool:
-        steps: tuple[Step, ...] = (
-            lambda unit: unit.tokens.delete_of_pipeline(key, _ROWS_A_STEP) == _ROWS_A_STEP,
-            lambda unit: unit.removal.task_runs(key, _ROWS_A_STEP) == _ROWS_A_STEP,
-            lambda unit: unit.removal.runs(key, _ROWS_A_STEP) == _ROWS_A_STEP,
-            lambda unit: unit.removal.deployments(key, _ROWS_A_STEP) == _ROWS_A_STEP,
-            lambda unit: unit.removal.configs(key, _VERSIONS_A_STEP) == _VERSIONS_A_STEP,
-        )
-        for step in steps:
-            if await self._piece(step):
-                return True
+        """Remove some rows, in the order in which they refer to each other; False when the pipeline itself is gone."""
+
+        def step(unit: Unit, limit: int) -> bool:
+            return bool(
+                unit.tokens.delete_of_pipeline(key, limit)
+                or unit.removal.task_runs(key, limit)
+                or unit.removal.runs(key, limit)
+                or unit.removal.deployments(key, limit)
+                or unit.removal.configs(key, limit)
+            )
+
+        if await self._piece(step):
+            return True
 
         def finish(unit: Unit) -> None:
             if unit.pipelines.find(key) is not None:
@@ -153,9 +157,11 @@ class Removal:
 
         def write(unit: Unit) -> bool:
             hold = Hold(self._clock)
-            while step(unit):
+            rows = 1  # and more with each step that was quick: one row may hold a megabyte, or next to nothing
+            while step(unit, rows):
                 if hold.is_over():
                     return True
+                rows = min(2 * rows, _ROWS_A_STEP)
             return False
 
         return await self._database.write(write)

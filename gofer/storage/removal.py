@@ -23,6 +23,10 @@ _NAMESPACES: Final = (
 )
 _HAS_PIPELINES: Final = "SELECT 1 FROM pipelines WHERE namespace = ? LIMIT 1"
 _ENGINES: Final = "SELECT DISTINCT engine FROM task_runs WHERE namespace = ? AND pipeline = ? AND engine <> ''"
+_HAS_BLOBS: Final = """
+    SELECT 1 FROM objects WHERE namespace = ? AND pipeline = ?
+    UNION ALL SELECT 1 FROM pipeline_secrets WHERE namespace = ? AND pipeline = ? LIMIT 1
+"""
 _OBJECTS: Final = """
     DELETE FROM objects WHERE place IN (SELECT place FROM objects WHERE namespace = ? AND pipeline = ? LIMIT ?)
     RETURNING blob
@@ -90,6 +94,10 @@ class RemovalRepository:
     def engines_of(self, key: PipelineKey) -> tuple[str, ...]:
         """Name every engine that a task run of the pipeline was ever given to."""
         return tuple(row["engine"] for row in self._connection.execute(_ENGINES, (key.namespace, key.pipeline)))
+
+    def has_blobs(self, key: PipelineKey) -> bool:
+        """Tell whether the pipeline or any of its runs has an object or a secret."""
+        return self._connection.execute(_HAS_BLOBS, (key.namespace, key.pipeline) * 2).fetchone() is not None
 
     def objects(self, key: PipelineKey, limit: int) -> tuple[BlobId, ...]:
         """Forget objects of the pipeline and of its runs; name the content to delete once that is committed."""
