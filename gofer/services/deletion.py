@@ -1,7 +1,7 @@
 """Deleting pipelines and namespaces, as callers ask for it: the wish is stored, and what it takes is a worker's."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gofer.bus import Bus, Lagged, Subscription
 from gofer.core.access import Caller
@@ -14,10 +14,12 @@ from gofer.core.events import (
     PipelineDeletionRequested,
 )
 from gofer.core.ids import DEFAULT_NAMESPACE, EventId, NamespaceId, PipelineKey
-from gofer.services.runs import Target, pipeline_key
+from gofer.services.runs import Target, pipeline_key, request_cancel
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
+CANCELLED_AT_ONCE: Final = 50
+"""Runs that the wish itself cancels, whatever the worker that sees to all others is busy with."""
 IsGone: TypeAlias = Callable[[Unit], bool]
 
 
@@ -43,6 +45,8 @@ class Deletion:
             unit.pipelines.get(key)
             if unit.removal.mark_pipeline(key, unit.now):
                 unit.record(PipelineDeletionRequested(namespace_id=key.namespace, pipeline_id=key.pipeline))
+                for run in unit.runs.to_cancel(key, CANCELLED_AT_ONCE):
+                    request_cancel(unit, run, force=False)
             return key, unit.journal.last_id()
 
         with self._bus.subscribe(PipelineDeleted) as gone:

@@ -141,6 +141,34 @@ async def test_a_header_with_an_empty_token_is_let_in(client: Any, messages: Any
     assert [found.id for found in reply.namespaces] == ["default"]
 
 
+async def test_it_starts_again_and_deletes(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
+    await up(client, messages)
+    started = await start(client, messages)
+    await events_to_the_end(client.ListEvents(messages.ListEventsRequest(follow=True)))
+    run, pipeline = {"pipeline_id": "simple", "run_id": 1}, messages.DeletePipelineRequest(id="simple")
+
+    again = (await client.RetryRun(messages.RetryRunRequest(**run))).run
+    await client.RepairOrphan(messages.RepairOrphanRequest(**run))
+    switched = [(await client.ToggleEventIngress(messages.ToggleEventIngressRequest())).value for _ in range(2)]
+    await client.DeleteTaskRunLogs(messages.DeleteTaskRunLogsRequest(**run, id="first"))
+    first = await client.GetTaskRun(messages.GetTaskRunRequest(**run, id="first"))
+    with pytest.raises(grpc.aio.AioRpcError) as live:
+        await client.DeletePipelineConfig(messages.DeletePipelineConfigRequest(pipeline_id="simple", version=1))
+    await client.DeletePipeline(pipeline)
+    await client.CreateNamespace(messages.CreateNamespaceRequest(id="team", name="Team"))
+    await client.DeleteNamespace(messages.DeleteNamespaceRequest(id="team"))
+
+    assert (again.id, again.initiator.name) == (2, started.initiator.name)
+    assert switched == [True, False]
+    assert first.task_run.logs_removed
+    assert live.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    with pytest.raises(grpc.aio.AioRpcError) as gone:
+        await client.DeletePipeline(pipeline)
+    assert gone.value.code() is grpc.StatusCode.NOT_FOUND
+    found = (await client.ListNamespaces(messages.ListNamespacesRequest())).namespaces
+    assert [each.id for each in found] == ["default"]
+
+
 async def test_errors_reach_it_with_their_code_and_words(client: Any, messages: Any) -> None:  # noqa: ANN401 - made at run time
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await client.GetPipeline(messages.GetPipelineRequest(id="nothing"))

@@ -10,6 +10,7 @@ import pytest
 
 from gofer.core.errors import FailedPrecondition, NotFound, PermissionDenied, ShuttingDown
 from gofer.core.events import PipelineDeletionRequested, RunCompleted, TaskRunStarted
+from gofer.core.run import RunState
 from gofer.core.secret import Secret
 from gofer.services.masks import NeededBlobs
 from gofer.services.object_blobs import needed_content
@@ -117,6 +118,16 @@ async def test_what_is_being_deleted_takes_no_new_work(it: Deleting) -> None:
             await work
     assert (await pipelines.get(CALLER, TARGET, 1)).pipeline.deleting_at is not None
     assert 1 == (await it.kinds()).count("PIPELINE_DELETION_REQUESTED")
+
+
+async def test_runs_are_cancelled_by_the_wish_itself(it: Deleting) -> None:
+    await it.world.register(container("one", hold="true"))
+    run = await it.world.start_run()
+
+    await it.deletion.delete_pipeline(CALLER, TARGET, wait=False)
+
+    (ended,) = await it.world.until_over(run)
+    assert ended.state is RunState.CANCELLED
 
 
 async def test_only_who_may_and_only_what_is_there(it: Deleting) -> None:
