@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 GRACE_SECONDS = 2.0
 
@@ -20,7 +20,13 @@ GRACE_SECONDS = 2.0
 # change is not blamed for what another example would have found before it.
 settings.register_profile("here", deadline=None, max_examples=60)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+settings.register_profile(
+    "fuzz",
+    settings.get_profile("here"),
+    max_examples=int(os.environ.get("GOFER_FUZZ_EXAMPLES") or 1000),
+    phases=(Phase.explicit, Phase.generate),  # to make an example smaller takes longer than to find it
+)
+settings.load_profile(os.environ.get("GOFER_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
 
 @pytest.fixture(autouse=True)

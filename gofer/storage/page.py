@@ -17,6 +17,7 @@ MOST_BYTES: Final = 3 * 1024 * 1024
 """Of a page."""
 BYTES_OF_AN_ENTRY: Final = 24
 """What the wire adds to a variable: where it comes from, and lengths."""
+_MOST_SKIPPED: Final = 1 << 62  # no list is so long; what is skipped and shown is added up
 _BYTES_OF_ONE: Final = 256  # ids, times, states
 
 Place = tuple[str | int, ...]
@@ -54,7 +55,7 @@ class Page:
     @property
     def skip(self) -> int:
         """How many items come before the page, counted from the cursor or from the beginning."""
-        return 0 if self.cursor else self.offset
+        return 0 if self.cursor else min(self.offset, _MOST_SKIPPED)
 
     def capped(self, cap: int) -> Self:
         """Give the same page under another cap."""

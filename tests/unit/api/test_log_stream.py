@@ -31,6 +31,7 @@ def encoded(parts: Iterable[bytes]) -> list[tuple[int, str]]:
     return [(message.line_num, message.log_line) for message in messages_in(buffer)]
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=300), st.lists(st.integers(min_value=0, max_value=300), max_size=6))
 def test_lines_are_the_same_wherever_the_blocks_were_cut(data: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})

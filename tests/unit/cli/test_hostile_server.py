@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,13 @@ import betterproto2
 import pytest
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from docs.generate import DOCS, PARTS
 from gofer.cli import main
+from gofer.cli.aio import ExitStatus
 from gofer.cli.endings import LogLines
 from gofer.cli.live import LiveView
 from gofer.cli.output import Output
@@ -94,16 +96,21 @@ class Attack:
     def shown_by(self, name: str, *more: str) -> str:
         row = TABLE[name]
         arguments = [word if "{" not in word else "abc" for word in row.arguments]
+        _, shown = self.told([*name.split(), *arguments, *more], stdin=row.stdin or "a\n")
+        return shown
+
+    def told(self, arguments: Sequence[str], *, stdin: str = "a\n") -> tuple[object, str]:
+        """Run the command line; its exit status, and all that it showed."""
         out, talk = Terminal(), Terminal()
         before = sys.argv, sys.stdout, sys.stderr, sys.stdin
-        sys.argv = ["gofer", *name.split(), *arguments, "--host", f"127.0.0.1:{self.server.port}", *more]
-        sys.stdout, sys.stderr, sys.stdin = out, talk, io.TextIOWrapper(io.BytesIO(row.stdin.encode() or b"a\n"))
+        sys.argv = ["gofer", "--host", f"127.0.0.1:{self.server.port}", *arguments]
+        sys.stdout, sys.stderr, sys.stdin = out, talk, io.TextIOWrapper(io.BytesIO(stdin.encode()))
         try:
-            with pytest.raises(SystemExit):
+            with pytest.raises(SystemExit) as ended:
                 main()
         finally:
             sys.argv, sys.stdout, sys.stderr, sys.stdin = before
-        return out.shown() + talk.shown()
+        return ended.value.code, out.shown() + talk.shown()
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +136,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
 @pytest.fixture
 def attack(running: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attack:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TERM", "dumb")  # so that no colour is ours
     running.text, running.status = TRICKS, None
     return Attack(server=running)
@@ -155,6 +163,7 @@ def test_no_error_of_a_server_plays_tricks_on_a_terminal(attack: Attack, status:
 TEXTS = st.text(alphabet=st.sampled_from([*CONTROLS, "\n", "\t", "a", "[", "]", ";", "m", "ü", "\\", "{"]), max_size=30)
 
 
+@pytest.mark.fuzz
 @given(TEXTS)
 def test_whatever_is_printed_is_safe(text: str) -> None:
     out, talk = Terminal(), Terminal()
@@ -172,6 +181,26 @@ def test_whatever_is_printed_is_safe(text: str) -> None:
 
     shown = out.shown() + talk.shown()
     assert [] == HARMFUL.findall(COLOURS.sub("", shown))
+
+
+OPTIONS = sorted(set(re.findall(r"`(-[-a-z]+)", (DOCS / PARTS / "commands.md").read_text())))
+WORDS = st.sampled_from([*OPTIONS, "every", "1", "0", "-1", "json", "KEY=VALUE", "=", "--", "", "@file"]) | TEXTS
+
+
+@pytest.mark.fuzz
+@settings(
+    max_examples=max(settings.default.max_examples // 3, 1) if settings.default else 20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.sampled_from(CALLS), st.lists(WORDS, max_size=5))
+def test_any_arguments_are_taken_or_refused_in_words(attack: Attack, name: str, arguments: list[str]) -> None:
+    attack.server.status = Status.NOT_FOUND
+
+    status, shown = attack.told([*name.split(), *arguments])
+
+    assert status in {0, *ExitStatus}, shown
+    assert "gofer itself failed" not in shown
+    assert [] == HARMFUL.findall(shown)
 
 
 def test_raw_shows_a_log_as_it_is(attack: Attack) -> None:

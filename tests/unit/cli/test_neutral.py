@@ -46,6 +46,7 @@ def test_names_stay_on_one_line_without_any_control(trick: str) -> None:
     assert plain(f"a{trick}b").isprintable()
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.sampled_from([*TRICKS, "\x1b[31m", "text", "\n", "ü", "\x1b[", "\x1b"]), max_size=8), st.data())
 def test_a_log_is_as_safe_in_chunks_as_in_one(parts: list[str], data: st.DataObject) -> None:
     raw = "".join(parts).encode()

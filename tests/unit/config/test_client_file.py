@@ -62,6 +62,7 @@ def test_what_plain_lines_can_not_say_is_left_to_hcl(tmp_path: Path) -> None:
     assert values(path) == {"namespace": "a\tb", "token": "secret\n"}
 
 
+@pytest.mark.fuzz
 @given(st.text(alphabet='ab_="#/ \n\\$%{}1-', max_size=30))
 def test_plain_reading_and_hcl_never_disagree(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write(tmp_path_factory.mktemp("file"), text)

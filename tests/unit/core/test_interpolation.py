@@ -49,6 +49,7 @@ def test_a_value_is_a_reference_only_as_a_whole(value: str, expected: tuple[str,
     assert expected == found(value)
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.tuples(keys, values, sources), unique_by=lambda each: each[0]))
 def test_what_is_no_reference_of_the_config_reaches_the_container_as_it_is(
     given_variables: list[tuple[str, str, VariableSource]],
@@ -64,6 +65,7 @@ def test_what_is_no_reference_of_the_config_reaches_the_container_as_it_is(
         assert each.source is VariableSource.PIPELINE_CONFIG or each.key not in referring
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(ReferenceKind), keys.map(str.strip).filter(bool), sources)
 def test_a_written_reference_is_found_in_the_config_and_nowhere_else(
     kind: ReferenceKind, key: str, source: VariableSource
@@ -74,6 +76,7 @@ def test_a_written_reference_is_found_in_the_config_and_nowhere_else(
     assert expected == [(each.reference.kind, each.reference.key) for each in referring]
 
 
+@pytest.mark.fuzz
 @given(values)
 def test_a_resolved_value_is_not_looked_at_again(value: str) -> None:
     """What a secret holds is no template: one that looks like a reference is a text."""

@@ -117,6 +117,7 @@ def test_a_value_that_repeats_itself_costs_time_in_proportion() -> None:
 values = st.lists(st.text("ab\n", min_size=4, max_size=24), max_size=4)
 
 
+@pytest.mark.fuzz
 @given(values, st.lists(st.binary(max_size=4) | st.text("ab\n", max_size=20).map(str.encode)))
 @example(["abaab"], [b"abaa", b"baab"])
 @example(["abababababbb"], [b"ababababababab", b"ababbb"])

@@ -268,6 +268,7 @@ def filled_value(field: FieldDescriptor, rng: random.Random) -> object:
 
 @every_message
 @settings(max_examples=12)
+@pytest.mark.fuzz
 @given(data=st.data())
 def test_a_message_says_the_same_to_google_and_to_us(names: Names, data: st.DataObject) -> None:
     for name in names:
@@ -305,6 +306,7 @@ def test_what_betterproto2_writes_we_read_and_we_write_the_same_bytes(names: Nam
 
 
 @settings(max_examples=300)
+@pytest.mark.fuzz
 @given(rng=st.randoms(use_true_random=False))
 def test_any_sequence_of_fields_is_taken_or_refused_as_google_does(rng: random.Random) -> None:
     name = rng.choice(sorted(GOOGLES))

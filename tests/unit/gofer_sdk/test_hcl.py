@@ -150,6 +150,7 @@ def test_blocks_nested_without_end_are_refused() -> None:
         parse_hcl("a {\n" * 60 + "}\n" * 60)
 
 
+@pytest.mark.fuzz
 @given(st.text(alphabet='ab="{}[]<>$%\\#/*\n ,:1-.', max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

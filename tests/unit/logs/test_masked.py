@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ async def test_without_secrets_everything_passes_untouched() -> None:
 texts = st.text("ab\n", max_size=30)
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.text("ab\n", min_size=4, max_size=12), min_size=1, max_size=3), texts, st.data())
 def test_whoever_goes_on_after_any_interruption_writes_the_same_log(
     secrets: list[str], text: str, data: st.DataObject

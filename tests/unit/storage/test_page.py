@@ -72,3 +72,10 @@ def test_a_made_up_cursor_is_refused(cursor: str) -> None:
 def test_a_cursor_with_text_that_no_id_holds_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="cursor is not one"):
         Page(cursor=cursor_of(text)).after((str,))
+
+
+def test_the_greatest_offset_of_the_wire_leaves_room_for_the_size_of_the_page() -> None:
+    """Both are added up, and the sum was more than Python's slices take."""
+    page = Page(offset=(1 << 63) - 1, limit=200)
+
+    assert page.skip + page.size + 1 < 1 << 63

@@ -48,6 +48,7 @@ def test_what_is_no_pipeline_is_told(data: bytes, expected: str) -> None:
         decode_config(data)
 
 
+@pytest.mark.fuzz
 @given(st.binary() | st.builds(lambda text: b"{" + text.encode() + b"}", st.text()))
 def test_any_bytes_are_a_message_or_a_fault(data: bytes) -> None:
     try:

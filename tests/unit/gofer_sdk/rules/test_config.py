@@ -164,6 +164,7 @@ def test_a_secret_does_not_show_in_the_repr_of_a_draft() -> None:
     assert "geheim" not in repr(draft)
 
 
+@pytest.mark.fuzz
 @given(st.text(), st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.integers()))
 def test_any_text_is_judged_and_never_raises(name: str, image: str, key: str, needs: dict[str, int | str]) -> None:
     task = TaskDraft(id=key, image=image, variables={key: name}, command=(image,), depends_on=needs)

@@ -53,6 +53,7 @@ def test_anything_else_is_plain_text(value: str) -> None:
     assert find_reference(value) is None
 
 
+@pytest.mark.fuzz
 @given(
     st.sampled_from(ReferenceKind),
     st.text(min_size=1).filter(lambda key: key == key.strip()),
@@ -67,6 +68,7 @@ def test_a_key_that_would_not_be_found_again_is_refused(key: str) -> None:
         render_reference(ReferenceKind.RUN_OBJECT, key)
 
 
+@pytest.mark.fuzz
 @given(st.text(alphabet="secrt{}_ globaunpij", max_size=40))
 def test_any_text_is_a_reference_or_not(value: str) -> None:
     found = find_reference(value)
