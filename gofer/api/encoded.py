@@ -16,9 +16,7 @@ from gofer_sdk.codec.varint import unsigned
 
 Make: TypeAlias = Callable[[], betterproto2.Message]
 
-LIMIT_BYTES: Final = (
-    2 * 1024 * 1024
-)  # some thousands of runs, or hundreds of versions: what is watched, not what there is
+LIMIT_BYTES: Final = 2 * 1024 * 1024  # thousands of runs, hundreds of versions: what is watched, not all there is
 MOST_BYTES_OF_ONE: Final = 64 * 1024
 _LENGTH_DELIMITED: Final = 2  # protobuf's wire type of a message
 _WORTH_OF_A_KEY: Final = 200  # about how many bytes a key and its place take
