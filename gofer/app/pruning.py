@@ -42,7 +42,13 @@ async def run_pruner(stack: AsyncExitStack, base: Base) -> None:
 
 def _of_runs(base: Base, *, every: timedelta) -> tuple[Routine, ...]:
     settings, observe = base.settings, base.probes.pruned
-    logs = ExpiredLogs(database=base.database, logs=base.logs, keep=settings.task_run_log_expiry, observe=observe)
+    logs = ExpiredLogs(
+        database=base.database,
+        logs=base.logs,
+        clock=base.clock,
+        keep=settings.task_run_log_expiry,
+        observe=observe,
+    )
     objects = ExpiredRunObjects(
         database=base.database,
         blobs=base.objects,

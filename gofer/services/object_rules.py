@@ -1,5 +1,6 @@
 """Which owner an object request means, and what that owner may keep; asked within the transaction that needs it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gofer.core.access import Caller
@@ -98,9 +99,12 @@ def check_may_put(
     return there
 
 
-def evict_oldest(unit: Unit, owner: ObjectOwner, count: int) -> tuple[ObjectRecord, ...]:
-    """Forget so many of a pipeline's oldest objects, and tell of each; their content is to go after the commit."""
-    evicted = unit.objects.oldest(owner, max(0, count))
+def evict(unit: Unit, owner: ObjectOwner, records: Iterable[ObjectRecord]) -> tuple[ObjectRecord, ...]:
+    """Forget objects of a pipeline, tell of each, and give them: their content is to go after the commit.
+
+    What was deleted or replaced since the records were read is left alone.
+    """
+    evicted = tuple(each for each in records if unit.objects.find(owner, each.key) == each)
     for each in evicted:
         unit.objects.delete(owner, each.key)
         unit.record(

@@ -15,7 +15,7 @@ from gofer.services.object_rules import (
     ObjectTarget,
     check_may_put,
     check_not_expired,
-    evict_oldest,
+    evict,
     existing_owner,
     is_expired,
     too_large,
@@ -167,7 +167,8 @@ class Objects:
         there = check_may_put(unit, owner, command.key, force=command.force, limits=self.limits)
         evicted: tuple[ObjectRecord, ...] = ()
         if there is None and owner.run is None:
-            evicted = evict_oldest(unit, owner, unit.objects.count(owner) + 1 - self.limits.pipeline_objects)
+            over = max(0, unit.objects.count(owner) + 1 - self.limits.pipeline_objects)
+            evicted = evict(unit, owner, unit.objects.oldest(owner, over))
         unit.objects.put(
             owner,
             ObjectRecord(key=command.key, blob=kept.blob, size_bytes=kept.size_bytes, created_at=unit.now),

@@ -12,10 +12,10 @@ from typing import ClassVar, Final
 
 from gofer.clock import Clock
 from gofer.core.ids import BlobId, PipelineKey
-from gofer.core.object_record import ObjectOwner
+from gofer.core.object_record import ObjectOwner, ObjectRecord
 from gofer.core.retention import oldest_kept
 from gofer.services.object_blobs import ObjectBlobs
-from gofer.services.object_rules import evict_oldest
+from gofer.services.object_rules import evict
 from gofer.services.version_limit import prune_versions
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
@@ -24,8 +24,10 @@ HOLD: Final = timedelta(milliseconds=5)
 """How long a piece of work holds the writer, but for its last step and the commit."""
 EXPIRED_TOKEN_LIFE: Final = timedelta(hours=24)
 """How long an expired token is still listed as such."""
-_ROWS_A_STEP: Final = 100
+_MANY: Final = 100
+_FEW: Final = 10  # of rows that may be large
 _PIPELINES_A_LOOK: Final = 200
+_PIPELINES_A_PIECE: Final = 20
 _BLOBS_A_PIECE: Final = 50
 
 
@@ -69,6 +71,7 @@ class AgedRows(ABC):
 
     name: ClassVar[str]
     step: ClassVar[PruneStep]
+    rows_at_once: ClassVar[int] = _MANY
 
     def __init__(
         self, *, database: Database[Unit], clock: Clock, keep: timedelta, observe: Observe = unobserved
@@ -86,7 +89,7 @@ class AgedRows(ABC):
 
         def write(unit: Unit) -> bool:
             hold = Hold(self._clock)
-            while self._remove(unit, before) == _ROWS_A_STEP:
+            while self._remove(unit, before) == self.rows_at_once:
                 if hold.is_over():
                     return True
             return False
@@ -112,7 +115,7 @@ class OldEvents(AgedRows):
         return unit.journal.has_before(before)
 
     def _remove(self, unit: Unit, before: datetime) -> int:
-        return unit.journal.prune(before, _ROWS_A_STEP)
+        return unit.journal.prune(before, self.rows_at_once)
 
 
 class ExpiredTokens(AgedRows):
@@ -125,7 +128,7 @@ class ExpiredTokens(AgedRows):
         return unit.tokens.has_expired(before)
 
     def _remove(self, unit: Unit, before: datetime) -> int:
-        return unit.tokens.prune(before, _ROWS_A_STEP)
+        return unit.tokens.prune(before, self.rows_at_once)
 
 
 class OldRequestIds(AgedRows):
@@ -133,12 +136,13 @@ class OldRequestIds(AgedRows):
 
     name = "old request ids"
     step = PruneStep.REQUEST_IDS
+    rows_at_once = _FEW
 
     def _are_there(self, unit: Unit, before: datetime) -> bool:
         return unit.retention.has_request_ids(before)
 
     def _remove(self, unit: Unit, before: datetime) -> int:
-        return unit.retention.forget_request_ids(before, _ROWS_A_STEP)
+        return unit.retention.forget_request_ids(before, self.rows_at_once)
 
 
 class SurplusVersions:
@@ -163,11 +167,13 @@ class SurplusVersions:
             self._after = found[-1] if found else None
             return bool(found)
 
-        def write(unit: Unit) -> PipelineKey:
+        def write(unit: Unit) -> PipelineKey | None:
             hold = Hold(self._clock)
-            done = prunable[0]
-            for done in prunable:
-                prune_versions(unit, done, keep=self._limit)
+            done = self._after
+            for key in prunable:
+                if prune_versions(unit, key, keep=self._limit):
+                    break  # it is the first of the next piece
+                done = key
                 if hold.is_over():
                     break
             return done
@@ -181,7 +187,7 @@ class SurplusVersions:
         prunable = [
             key
             for key in found
-            if unit.pipelines.prunable_configs(key, keep=self._limit, spare=unit.pipelines.last_version(key))
+            if unit.pipelines.is_prunable(key, keep=self._limit, spare=unit.pipelines.last_version(key))
         ]
         return found, tuple(prunable)
 
@@ -205,19 +211,16 @@ class SurplusObjects:
 
     async def run_once(self) -> bool:
         """Evict some."""
-        found = await self._database.read(
-            lambda unit: unit.retention.pipelines_over_objects(self._limit, _BLOBS_A_PIECE)
-        )
+        found = await self._database.read(self._look)
         if not found:
             return False
 
         def write(unit: Unit) -> list[BlobId]:
             hold = Hold(self._clock)
             gone: list[BlobId] = []
-            for key in found:
-                owner = ObjectOwner(pipeline=key)
-                over = unit.objects.count(owner) - self._limit
-                evicted = evict_oldest(unit, owner, min(over, _BLOBS_A_PIECE - len(gone)))
+            for owner, oldest in found:
+                over = max(0, unit.objects.count(owner) - self._limit)
+                evicted = evict(unit, owner, oldest[: min(over, _BLOBS_A_PIECE - len(gone))])
                 gone += [each.blob for each in evicted]
                 if hold.is_over() or len(gone) >= _BLOBS_A_PIECE:
                     break
@@ -228,3 +231,9 @@ class SurplusObjects:
         await self._blobs.delete(*gone)
         self._observe(PruneStep.OBJECTS)
         return True
+
+    def _look(self, unit: Unit) -> list[tuple[ObjectOwner, tuple[ObjectRecord, ...]]]:
+        """Find what is too much. To sort very many objects takes a while, so that the writer must not do it."""
+        keys = unit.retention.pipelines_over_objects(self._limit, _PIPELINES_A_PIECE)
+        owners = [ObjectOwner(pipeline=key) for key in keys]
+        return [(owner, unit.objects.oldest(owner, _BLOBS_A_PIECE)) for owner in owners]

@@ -7,7 +7,7 @@ import structlog
 
 from gofer.clock import Clock
 from gofer.core.events import RunObjectsExpired
-from gofer.core.ids import BlobId, RunKey
+from gofer.core.ids import BlobId, RunKey, TaskRunKey
 from gofer.core.object_record import ObjectOwner
 from gofer.logs import LogStore
 from gofer.services.object_blobs import ObjectBlobs
@@ -32,9 +32,12 @@ class ExpiredLogs:
 
     name = "expired logs"
 
-    def __init__(self, *, database: Database[Unit], logs: LogStore, keep: int, observe: Observe = unobserved) -> None:
+    def __init__(
+        self, *, database: Database[Unit], logs: LogStore, clock: Clock, keep: int, observe: Observe = unobserved
+    ) -> None:
         self._database = database
         self._logs = logs
+        self._clock = clock
         self._keep = keep
         self._observe = observe
         self._after: RunKey | None = None  # so that one that can't be removed now holds up no other
@@ -52,11 +55,24 @@ class ExpiredLogs:
         if removal.faults:
             _log.warning("logs can't be removed now", logs=len(removal.faults), error=removal.faults[0])
         self._observe(PruneStep.LOG_FILES)
-        runs = [each.run for each in due if each.all_of_run and removal.gone.issuperset(each.task_runs)]
-        await self._database.write(lambda unit: unit.retention.expire_logs(removal.gone, runs))
+        self._after = await self._database.write(lambda unit: self._expire(unit, due, removal.gone))
         self._observe(PruneStep.LOGS)
-        self._after = _behind(due, self._after, stuck=not removal.gone)
         return True
+
+    def _expire(self, unit: Unit, due: Sequence[LogsDue], gone: frozenset[TaskRunKey]) -> RunKey | None:
+        """Mark what is gone; give the last run that is done with in this pass. The rows of runs may be large."""
+        hold = Hold(self._clock)
+        done = self._after
+        for each in due:
+            unit.retention.expire_logs(gone.intersection(each.task_runs))
+            if each.all_of_run and gone.issuperset(each.task_runs):
+                unit.retention.expire_logs_of(each.run)
+            elif not each.all_of_run and not gone.isdisjoint(each.task_runs):
+                break  # it goes on with the others of its logs
+            done = each.run
+            if hold.is_over():
+                break
+        return done
 
 
 class ExpiredRunObjects:
@@ -102,11 +118,3 @@ class ExpiredRunObjects:
             if hold.is_over():
                 break
         return gone
-
-
-def _behind(due: Sequence[LogsDue], before: RunKey | None, *, stuck: bool) -> RunKey | None:
-    """Give the run to go on behind: the last one that nothing more can be done for in this pass."""
-    last = due[-1]
-    if last.all_of_run or stuck:
-        return last.run
-    return due[-2].run if len(due) > 1 else before

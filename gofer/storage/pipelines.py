@@ -60,7 +60,7 @@ _COUNT_CONFIGS: Final = "SELECT count(*) FROM pipeline_configs WHERE namespace =
 _DELETE_CONFIG: Final = "DELETE FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 _PRUNABLE: Final = f"""
     SELECT version {_WITHOUT_RUNS} AND state <> 'LIVE' AND version <> :spare
-    ORDER BY version LIMIT max(0, (SELECT count(*) {_WITHOUT_RUNS}) - :keep)
+    ORDER BY version LIMIT min(:most, max(0, (SELECT count(*) {_WITHOUT_RUNS}) - :keep))
 """
 _PRUNE_CONFIGS: Final = f"""
     DELETE FROM pipeline_configs WHERE namespace = :namespace AND pipeline = :pipeline AND version IN ({_PRUNABLE})
@@ -230,22 +230,20 @@ class PipelineRepository(DeploymentRepository):
         if self._connection.execute(_DELETE_CONFIG, (key.namespace, key.pipeline, version)).rowcount == 0:
             raise self._config_not_found(key, version)
 
-    def prune_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
-        """Delete the oldest versions beyond `keep`, and say which.
+    def prune_configs(self, key: PipelineKey, *, keep: int, spare: Version, most: int) -> tuple[Version, ...]:
+        """Delete the oldest versions beyond `keep`, `most` of them at once, and say which.
 
         The live version and `spare` stay, and so does every version that a stored run was made from, beside `keep`.
         """
-        return self._versions(_PRUNE_CONFIGS, key, keep=keep, spare=spare)
+        return self._versions(_PRUNE_CONFIGS, key, keep=keep, spare=spare, most=most)
 
-    def prunable_configs(self, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
-        """Tell which versions `prune_configs` would delete."""
-        return self._versions(_PRUNABLE, key, keep=keep, spare=spare)
+    def is_prunable(self, key: PipelineKey, *, keep: int, spare: Version) -> bool:
+        """Tell whether `prune_configs` would delete anything."""
+        return bool(self._versions(_PRUNABLE, key, keep=keep, spare=spare, most=1))
 
-    def _versions(self, sql: str, key: PipelineKey, *, keep: int, spare: Version) -> tuple[Version, ...]:
-        rows = self._connection.execute(
-            sql, {"namespace": key.namespace, "pipeline": key.pipeline, "keep": keep, "spare": spare}
-        )
-        return tuple(sorted(Version(row["version"]) for row in rows))
+    def _versions(self, sql: str, key: PipelineKey, *, keep: int, spare: Version, most: int) -> tuple[Version, ...]:
+        values = {"namespace": key.namespace, "pipeline": key.pipeline, "keep": keep, "spare": spare, "most": most}
+        return tuple(sorted(Version(row["version"]) for row in self._connection.execute(sql, values)))
 
     def _config_not_found(self, key: PipelineKey, version: Version) -> NotFound:
         if self.find(key) is None:

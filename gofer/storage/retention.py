@@ -89,11 +89,14 @@ class RetentionRepository:
                 break
         return tuple(found)
 
-    def expire_logs(self, task_runs: Iterable[TaskRunKey], runs: Iterable[RunKey]) -> None:
-        """Store that the logs of these task runs are gone, and that these runs have no others."""
+    def expire_logs(self, task_runs: Iterable[TaskRunKey]) -> None:
+        """Store that the logs of these task runs are gone."""
         values = [(each.namespace, each.pipeline, each.run, each.task) for each in task_runs]
         self._connection.executemany(_EXPIRE_LOG, values)
-        self._connection.executemany(_EXPIRE_LOGS, [(each.namespace, each.pipeline, each.run) for each in runs])
+
+    def expire_logs_of(self, run: RunKey) -> None:
+        """Store that a run has no logs any more."""
+        self._connection.execute(_EXPIRE_LOGS, (run.namespace, run.pipeline, run.run))
 
     def objects_due(self, *, keep: int, limit: int) -> tuple[RunKey, ...]:
         """Give up to `limit` runs whose objects are due."""

@@ -1,6 +1,7 @@
 """What runs keep goes when they are so many runs old: their logs, and their objects."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ async def test_logs_of_runs_that_are_old_enough_go_and_of_no_others(
     await fill(database, RunState.SUCCEEDED, RunState.FAILED, RunState.RUNNING, RunState.CANCELLED, RunState.SUCCEEDED)
     await write_logs(logs, 1, 2, 3, 4, 5)
     steps: list[PruneStep] = []
-    job = ExpiredLogs(database=database, logs=logs, keep=KEEP, observe=steps.append)
+    job = ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP, observe=steps.append)
 
     await all_done(job)
 
@@ -123,7 +124,7 @@ async def test_who_asks_for_an_expired_log_is_told_so(
 ) -> None:
     await fill(database, *[RunState.SUCCEEDED] * 3)
     await write_logs(logs, 1, 2, 3)
-    await all_done(ExpiredLogs(database=database, logs=logs, keep=KEEP))
+    await all_done(ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP))
     task_runs = TaskRuns(database=database, bus=bus, logs=logs)
 
     with pytest.raises(FailedPrecondition, match="have expired"):
@@ -137,7 +138,7 @@ async def test_who_reads_a_log_that_expires_is_told_that_it_is_gone(database: Da
     with logs.following(make_task_run("first").key) as follower:
         blocks = follower.blocks()
         await anext(blocks)
-        await all_done(ExpiredLogs(database=database, logs=logs, keep=KEEP))
+        await all_done(ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP))
         with pytest.raises(NotFound, match="gone"):
             await anext(blocks)
 
@@ -149,9 +150,9 @@ async def test_what_a_crash_leaves_of_expired_logs_is_done_by_the_next_pass(
     await fill(database, *[RunState.SUCCEEDED] * 4)
     await write_logs(logs, 1, 2, 3, 4)
     with pytest.raises(Killed):
-        await ExpiredLogs(database=database, logs=logs, keep=KEEP, observe=killing(step)).run_once()
+        await ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP, observe=killing(step)).run_once()
 
-    await all_done(ExpiredLogs(database=database, logs=logs, keep=KEEP))
+    await all_done(ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP))
 
     assert ["3", "4"] == files(tmp_path)
     assert [[(True, True)] * 2] * 2 + [[(False, False)] * 2] * 2 == [await expired(database, n) for n in (1, 2, 3, 4)]
@@ -162,7 +163,7 @@ async def test_a_log_that_is_being_written_waits_for_another_pass_and_holds_up_n
 ) -> None:
     await fill(database, *[RunState.SUCCEEDED] * 4)
     await write_logs(logs, 1, 2)
-    job = ExpiredLogs(database=database, logs=logs, keep=KEEP)
+    job = ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP)
 
     async with logs.writer(make_task_run("first").key):
         await all_done(job)
@@ -181,7 +182,7 @@ async def test_a_log_that_can_not_be_removed_holds_up_no_other(
     await write_logs(logs, 2)
     in_the_way = logs.path(make_task_run("first").key)
     in_the_way.mkdir(parents=True)  # no file
-    job = ExpiredLogs(database=database, logs=logs, keep=KEEP)
+    job = ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP)
 
     await all_done(job)
 
@@ -196,11 +197,32 @@ async def test_a_run_of_many_tasks_is_done_in_pieces(database: Database[Unit], l
     tasks = tuple(f"task_{number}" for number in range(250))
     await fill(database, *[RunState.SUCCEEDED] * 4, tasks=tasks)
 
-    pieces = await all_done(ExpiredLogs(database=database, logs=logs, keep=KEEP))
+    pieces = await all_done(ExpiredLogs(database=database, logs=logs, clock=FakeClock(), keep=KEEP))
 
     assert 3 <= pieces <= 5
     assert [(True, True)] * 250 == await expired(database, 2)
     assert [(False, False)] * 250 == await expired(database, 3)
+
+
+class HastyClock(FakeClock):
+    """Each look at it takes longer than a piece may."""
+
+    def monotonic(self) -> timedelta:
+        self._now += timedelta(seconds=1)
+        return super().monotonic()
+
+
+async def test_a_piece_marks_no_more_runs_than_its_time_allows_and_the_next_goes_on(
+    database: Database[Unit], logs: LogStore, tmp_path: Path
+) -> None:
+    await fill(database, *[RunState.SUCCEEDED] * 5)
+    await write_logs(logs, 1, 2, 3, 4, 5)
+
+    pieces = await all_done(ExpiredLogs(database=database, logs=logs, clock=HastyClock(), keep=KEEP))
+
+    assert 3 == pieces
+    assert ["4", "5"] == files(tmp_path)
+    assert [[(True, True)] * 2] * 3 == [await expired(database, run) for run in (1, 2, 3)]
 
 
 # ---------------------------------------------------------------- objects

@@ -134,7 +134,7 @@ def test_version_numbers_are_not_used_again_after_a_deletion(filled: Unit) -> No
     for version in (2, 3):
         filled.pipelines.insert_config(make_config(version))
 
-    pruned = filled.pipelines.prune_configs(KEY, keep=1, spare=Version(0))
+    pruned = filled.pipelines.prune_configs(KEY, keep=1, spare=Version(0), most=9)
 
     assert pruned == (2, 3)
     assert filled.pipelines.last_version(KEY) == 3
@@ -147,7 +147,7 @@ def test_the_oldest_versions_go_first(unit: Unit) -> None:
     for version in range(1, 6):
         unit.pipelines.insert_config(make_config(version))
 
-    pruned = unit.pipelines.prune_configs(KEY, keep=3, spare=Version(5))
+    pruned = unit.pipelines.prune_configs(KEY, keep=3, spare=Version(5), most=9)
 
     assert pruned == (1, 2)
     assert versions(unit) == [5, 4, 3]
@@ -158,14 +158,14 @@ def test_versions_that_are_live_or_spared_or_have_runs_are_not_pruned(filled: Un
         filled.pipelines.insert_config(make_config(version))
     filled.runs.insert_run(make_run(version=Version(2), state=RunState.SUCCEEDED))
 
-    pruned = filled.pipelines.prune_configs(KEY, keep=2, spare=Version(5))
+    pruned = filled.pipelines.prune_configs(KEY, keep=2, spare=Version(5), most=9)
 
     assert pruned == (3, 4)
     assert versions(filled) == [5, 2, 1]
 
 
 def test_nothing_is_pruned_below_the_limit(filled: Unit) -> None:
-    assert filled.pipelines.prune_configs(KEY, keep=5, spare=Version(0)) == ()
+    assert filled.pipelines.prune_configs(KEY, keep=5, spare=Version(0), most=9) == ()
 
 
 def test_a_deployment_comes_back_as_it_was_stored_and_changed(filled: Unit) -> None:

@@ -57,7 +57,8 @@ def test_the_logs_of_a_large_run_come_in_parts(filled: Unit) -> None:
     assert ["simple 1: 3 all", "simple 2: 1"] == logs_due(filled, limit=4)
 
     first, second = filled.retention.logs_due(keep=2, after=None, limit=4)
-    filled.retention.expire_logs([*first.task_runs, *second.task_runs], [first.run])
+    filled.retention.expire_logs([*first.task_runs, *second.task_runs])
+    filled.retention.expire_logs_of(first.run)
 
     assert ["simple 2: 2 all"] == logs_due(filled, limit=4)
 
@@ -66,7 +67,8 @@ def test_logs_that_are_gone_are_marked_and_not_due_again(filled: Unit) -> None:
     add_runs(filled, *[DONE] * 3)
     (due,) = filled.retention.logs_due(keep=2, after=None, limit=10)
 
-    filled.retention.expire_logs(due.task_runs, [due.run])
+    filled.retention.expire_logs(due.task_runs)
+    filled.retention.expire_logs_of(due.run)
 
     (found,) = filled.runs.all_task_runs(run_key(1)).values()
     (other,) = filled.runs.all_task_runs(run_key(2)).values()
@@ -152,6 +154,15 @@ def test_versions_that_runs_were_made_from_do_not_count_against_those_without(fi
     for version in range(1, 5):
         filled.runs.insert_run(make_run(version, version=Version(version), state=DONE))
 
-    assert () == filled.pipelines.prunable_configs(KEY, keep=3, spare=Version(7))
-    assert (5,) == filled.pipelines.prunable_configs(KEY, keep=2, spare=Version(7))
-    assert (5,) == filled.pipelines.prune_configs(KEY, keep=2, spare=Version(7))
+    assert not filled.pipelines.is_prunable(KEY, keep=3, spare=Version(7))
+    assert filled.pipelines.is_prunable(KEY, keep=2, spare=Version(7))
+    assert (5,) == filled.pipelines.prune_configs(KEY, keep=2, spare=Version(7), most=9)
+
+
+def test_versions_go_some_at_a_time(filled: Unit) -> None:
+    for version in range(2, 8):
+        filled.pipelines.insert_config(make_config(version))
+
+    gone = [filled.pipelines.prune_configs(KEY, keep=2, spare=Version(7), most=3) for _ in range(3)]
+
+    assert [(2, 3, 4), (5, 6), ()] == gone
