@@ -32,6 +32,7 @@ from gofer_sdk.client import GoferClient
 from tests.benchmarks._figures import cpu_seconds
 
 ROOT: Final = Path(__file__).parents[2]
+MOST_OBJECT_BYTES: Final = 2 * 1024**3
 _START_SECONDS: Final = 30
 
 
@@ -105,6 +106,7 @@ def settings_of(folder: Path, engine: str) -> Settings:
         task_run_logs_dir=folder / "data" / "logs",
         development=replace(settings.development, pretty_logging=False),
         scheduler=replace(settings.scheduler, engine=engine),
+        object_store=replace(settings.object_store, object_size_limit_bytes=MOST_OBJECT_BYTES),
     )
 
 

@@ -28,6 +28,7 @@ SECTIONS: Final = {
     "large": "Large runs and long queues",
     "api_calls": "Calls of the API",
     "events": "Events",
+    "objects": "Objects",
     "logs": "Log lines",
     "log_bytes": "Log bytes",
     "masking": "Masking secrets in logs",

@@ -1,11 +1,11 @@
 """A real server that can kill itself, as `kill -9` would, at a point that a test names.
 
 python -m tests.integration.killable_server DATA_FOLDER ENGINE [--port N] [--step STEP | --event KIND] [--count N]
-    [--guarded]
+    [--guarded] [--object-bytes N]
 
 `--step create --count 2` dies before the second container is created; `--event TASKRUN_STARTED` dies right after the
-commit of the first such event, before anything that should follow it. `--guarded` asks for
-tokens as in production. Prints `ready PORT` once it serves.
+commit of the first such event, before anything that should follow it. `--guarded` asks for tokens as in production;
+`--object-bytes` says how large an object may be. Prints `ready PORT` once it serves.
 """
 
 import argparse
@@ -90,10 +90,14 @@ def main() -> None:
     parser.add_argument("--event", default="")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--guarded", action="store_true")
+    parser.add_argument("--object-bytes", type=int, default=0)
     asked = parser.parse_args()
     settings = settings_of(asked.data, asked.engine, asked.port)
     if asked.guarded:
         settings = replace(settings, development=replace(settings.development, bypass_auth=False))
+    if asked.object_bytes:
+        store = replace(settings.object_store, object_size_limit_bytes=asked.object_bytes)
+        settings = replace(settings, object_store=store)
     with set_up_logging(settings):
         asyncio.run(serve(settings, probes_of(asked.step, asked.event, asked.count)))
 
