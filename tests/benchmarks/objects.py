@@ -132,17 +132,22 @@ async def large(server: Process, client: GoferClient, folder: Path, effort: Effo
 
 
 async def measure(effort: Effort) -> list[Figure]:
-    """Put small objects by few and many, then a large one."""
-    figures: list[Figure] = []
+    """Put small objects by few and many, and a large one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with gofer(folder, "memory") as server, server.client() as client:
             await deploy(client, "objects", [task("only")])
-            figures += await large(server, client, folder, effort)
-            async with loader() as load:
-                with Commits(folder) as commits:
-                    small = [await puts(load, server, commits, callers, effort) for callers in CALLERS]
-    return [figure for each in small for figure in each] + figures
+            of_large = await large(server, client, folder, effort)
+            of_small = await small(server, folder, effort)
+    return of_small + of_large
+
+
+async def small(server: Process, folder: Path, effort: Effort) -> list[Figure]:
+    """Put small objects by few and many."""
+    async with loader() as load:
+        with Commits(folder) as commits:
+            found = [await puts(load, server, commits, callers, effort) for callers in CALLERS]
+    return [figure for each in found for figure in each]
 
 
 if __name__ == "__main__":
