@@ -46,7 +46,7 @@ async def _serve(process: _Process) -> None:
         stop.set()
 
     with stop_on_signals(begin_to_stop), _hangups(process, begin_to_stop) as hangup:
-        async with running_app(process.settings) as app:
+        async with running_app(process.settings, stop=begin_to_stop) as app:
             settle()
             status = f"listening on {app.server.address}"
             reloader = Reloader(

@@ -69,7 +69,7 @@ _API: Final[Mapping[Rule, str]] = {
     Rule(needs=Needs.NAMESPACE, pipeline="pipeline_id", within="init"): "AttachToTaskRun",
     Rule(needs=Needs.NAMESPACE, pipeline="pipeline_id", within="object"): "UploadObject DownloadObject",
     _MANAGEMENT: """
-        RepairOrphan ToggleEventIngress
+        RepairOrphan ToggleEventIngress StopServer
         CreateToken EnableToken DisableToken DeleteToken
         CreateNamespace UpdateNamespace DeleteNamespace
         RunExtensionInstaller InstallExtension UninstallExtension EnableExtension DisableExtension

@@ -46,16 +46,22 @@ class App:
 
 @asynccontextmanager
 async def running_app(
-    settings: Settings, *, clock: Clock | None = None, probes: Probes | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    probes: Probes | None = None,
+    stop: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[App]:
     """Run a server for the length of the block, which begins when the API answers.
+
+    `stop` is called when somebody asks the server to stop; whoever gave it leaves the block then.
 
     Raises `FailedPrecondition` and `InvalidInput`, in words, where the settings, the data folder or a port are unfit.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     settings = _with_open_files(settings, allow_many_files())
     async with AsyncExitStack() as stack:
-        base = await open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes())
+        base = await open_base(stack, settings, clock=clock or SystemClock(), probes=probes or Probes(), stop=stop)
         await run_workers(stack, base)
         served = await serve_api(stack, base)
         await run_pruner(stack, base)

@@ -36,6 +36,7 @@ from gofer.services.pipelines import Pipelines
 from gofer.services.rotation import KeyRotation
 from gofer.services.runs import Runs
 from gofer.services.secrets import PipelineSecrets
+from gofer.services.stopping import Stopping
 from gofer.services.system import System, SystemInfo
 from gofer.services.task_runs import TaskRuns
 from gofer.services.tokens import Tokens
@@ -86,7 +87,7 @@ def _api(base: Base) -> Composite:
     limit = base.settings.server.storage_results_limit
     database = base.database
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
-    ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events)
+    ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events, gate=base.gate)
     deletion = Deletion(database=database, bus=base.bus)
     runs = Runs(database=database, ingress=ingress)
     kept = KeptReplies(changes=lambda: database.changes)
@@ -98,7 +99,11 @@ def _api(base: Base) -> Composite:
         PipelineHandlers(pipelines=pipelines, deletion=deletion, kept=kept, results_limit=limit),
         RunHandlers(runs=runs, kept=kept, engine=base.engine.name, results_limit=limit),
         _secret_handlers(base),
-        SystemHandlers(system=System(info=_info(base), ingress=ingress, notes=base.troubles.notes), clock=base.clock),
+        SystemHandlers(
+            system=System(info=_info(base), ingress=ingress, notes=base.troubles.notes),
+            stopping=Stopping(database=database, bus=base.bus, gate=base.gate, stop=base.stop),
+            clock=base.clock,
+        ),
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )

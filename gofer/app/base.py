@@ -18,6 +18,7 @@ from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder, refuse_unfinished
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
+from gofer.services.admission_gate import AdmissionGate
 from gofer.services.blobs import SealedBlobs
 from gofer.services.injected_tokens import InjectedTokens
 from gofer.services.known_tokens import KnownTokens
@@ -66,9 +67,13 @@ class Base:
     engine: SchedulerEngine
     logs: LogStore
     troubles: Troubles
+    stop: Callable[[], None]
+    gate: AdmissionGate = field(default_factory=AdmissionGate)
 
 
-async def open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, probes: Probes) -> Base:
+async def open_base(
+    stack: AsyncExitStack, settings: Settings, *, clock: Clock, probes: Probes, stop: Callable[[], None]
+) -> Base:
     """Lock the data folder and open all that it holds, until the stack closes."""
     await _open_folders(stack, settings)
     sealer = await asyncio.to_thread(open_sealer, settings)
@@ -105,6 +110,7 @@ async def open_base(stack: AsyncExitStack, settings: Settings, *, clock: Clock, 
         engine=await own_engine(stack, engines, settings, clock=clock, troubles=troubles),
         logs=LogStore(settings.task_run_logs_dir),
         troubles=troubles,
+        stop=stop,
     )
 
 

@@ -54,6 +54,7 @@ async def run_workers(stack: AsyncExitStack, base: Base) -> None:
         take=executor.take,
         parallelism_limit=settings.run_parallelism_limit,
         clock=base.clock,
+        gate=base.gate,
     )
     await stack.enter_async_context(running(scheduler, grace=shutdown_share(settings, 1)))
     removal = Removal(

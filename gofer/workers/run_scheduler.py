@@ -15,6 +15,7 @@ from gofer.core.admission import Queues, effective_limit
 from gofer.core.errors import Unavailable
 from gofer.core.events import Envelope, RunCompleted, RunEvent, RunRepairRequested, RunStarted
 from gofer.core.ids import RunKey
+from gofer.services.admission_gate import AdmissionGate
 from gofer.services.progress import QueuedRun, RunProgress
 from gofer.workers.launching import BackOff
 
@@ -36,8 +37,14 @@ class RunScheduler:
         take: Callable[[RunKey], None],
         parallelism_limit: int,
         clock: Clock,
+        gate: AdmissionGate | None = None,
     ) -> None:
-        """`take` is given every run that may start; `parallelism_limit` is the server's, 0 for none."""
+        """`take` is given every run that may start while `gate` is open.
+
+        `parallelism_limit` is the server's, 0 for none.
+        """
+        self._gate = gate or AdmissionGate()
+        self._gate.on_open(self._admit)
         self._bus = bus
         self._progress = progress
         self._take = take
@@ -122,7 +129,7 @@ class RunScheduler:
         self._queues.enqueue(queued.key, limit=effective_limit(queued.parallelism, self._limit))
 
     def _admit(self) -> None:
-        for key in self._queues.admissible():
+        for key in self._queues.admissible() if self._gate.is_open and not self._stopped else ():
             self._take(key)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from gofer.cli.aio import ExitStatus, command
-from gofer.cli.commands import service_backup, service_config, token
+from gofer.cli.commands import service_backup, service_config, service_stop, token
 from gofer.cli.commands.options import PipelineArgument, RunArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.start_help import StartCommand
@@ -44,6 +44,7 @@ def start(
 
 app.command("init-config")(service_config.init_config)
 app.command("check-config")(service_config.check_config)
+app.command()(service_stop.stop)
 app.command()(service_backup.backup)
 app.command()(service_backup.restore)
 

@@ -210,6 +210,8 @@ __all__ = (
     "SecretStoreKey",
     "StartRunRequest",
     "StartRunResponse",
+    "StopServerRequest",
+    "StopServerResponse",
     "Task",
     "TaskRequiredParentStatus",
     "TaskRun",
@@ -3764,6 +3766,47 @@ default_message_pool.register_message("proto", "StartRunResponse", StartRunRespo
 
 
 @dataclass(eq=False, repr=False)
+class StopServerRequest(betterproto2.Message):
+    """
+    End the server, as a signal would; containers go on running, and its next start takes them up again.
+    """
+
+    drain: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
+    """
+    First refuse new runs, keep queued ones queued, and wait for those that are under way. Whoever ends the call before
+    the last response has taken the stop back.
+    """
+
+    drain_timeout_ms: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    How long to wait for them, in milliseconds; afterwards it stops all the same. 0 = as long as it takes.
+    """
+
+
+default_message_pool.register_message("proto", "StopServerRequest", StopServerRequest)
+
+
+@dataclass(eq=False, repr=False)
+class StopServerResponse(betterproto2.Message):
+    """
+    How far it is. One comes at the beginning, one whenever a run has ended, and some in between.
+    """
+
+    live_runs: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    The runs that are under way.
+    """
+
+    stopping: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+    """
+    The server stops now; this is the last response.
+    """
+
+
+default_message_pool.register_message("proto", "StopServerResponse", StopServerResponse)
+
+
+@dataclass(eq=False, repr=False)
 class Task(betterproto2.Message):
     """
     The definition of one container in the graph of a pipeline.
@@ -4493,6 +4536,28 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
             deadline=deadline,
             metadata=metadata,
         )
+
+    async def stop_server(
+        self,
+        message: "StopServerRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[StopServerResponse]":
+        """
+        End the server, at once or once its runs have ended. Management only.
+        """
+
+        async for response in self._unary_stream(
+            "/proto.Gofer/StopServer",
+            message,
+            StopServerResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
 
     async def create_token(
         self,
@@ -6247,6 +6312,14 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def stop_server(self, message: "StopServerRequest") -> "AsyncIterator[StopServerResponse]":
+        """
+        End the server, at once or once its runs have ended. Management only.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield StopServerResponse()
+
     async def create_token(self, message: "CreateTokenRequest") -> "CreateTokenResponse":
         """
         Make a token. Management only.
@@ -6801,6 +6874,15 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
         assert request is not None
         response = await self.toggle_event_ingress(request)
         await stream.send_message(response)
+
+    async def __rpc_stop_server(self, stream: "grpclib.server.Stream[StopServerRequest, StopServerResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.stop_server,
+            stream,
+            request,
+        )
 
     async def __rpc_create_token(
         self, stream: "grpclib.server.Stream[CreateTokenRequest, CreateTokenResponse]"
@@ -7397,6 +7479,12 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 ToggleEventIngressRequest,
                 ToggleEventIngressResponse,
+            ),
+            "/proto.Gofer/StopServer": grpclib.const.Handler(
+                self.__rpc_stop_server,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                StopServerRequest,
+                StopServerResponse,
             ),
             "/proto.Gofer/CreateToken": grpclib.const.Handler(
                 self.__rpc_create_token,

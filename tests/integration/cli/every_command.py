@@ -119,6 +119,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "service restore": Row(elsewhere=_PRODUCTION_TESTS),
     "service rotate-key": Row(key="total"),
     "service start": Row(elsewhere=_SERVICE_TESTS),  # runs until it is stopped, and prints a log
+    "service stop": Row(elsewhere=_SERVICE_TESTS),  # ends the server
     **{f"service token {name}": row for name, row in _TOKENS.items()},
     **{f"service tokens {name}": row for name, row in _TOKENS.items()},
     "service toggle-event-ingress": Row(arguments=("--yes",), elsewhere="tests/integration/cli/test_commands.py"),

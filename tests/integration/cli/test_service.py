@@ -1,5 +1,6 @@
 """`gofer service start`, as people and service managers use it."""
 
+import json
 import os
 import re
 import signal
@@ -175,3 +176,20 @@ def test_systemd_hears_of_start_life_reload_and_stop(config: Path, environment: 
     assert "did you mean server?" in talk
     assert "the settings stay as they were" in talk
     assert not (tmp_path / "data" / "encryption.key").exists()
+
+
+def test_a_server_ends_when_a_command_asks_it_to(config: Path, environment: dict[str, str]) -> None:
+    with started("service", "start", "--dev-mode", "--config", str(config), environment=environment) as (process, host):
+        stop = [*PROGRAM, "service", "stop", "--drain", "--host", host, "--timeout"]
+        wrong = subprocess.run([*stop, "0s", "--yes"], env=environment, capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            [*stop, "1m", "--yes", "--format", "json"], env=environment, capture_output=True, text=True, check=False
+        )
+        _, talk = process.communicate()
+
+    assert wrong.returncode == 2
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout) == {"stopping": True}
+    assert process.returncode == 0
+    assert "the server stops" in talk
+    assert "stopping; containers go on running" in talk
