@@ -114,7 +114,7 @@ class Gateway:
 
     def end_calls_of(self, tokens: Collection[TokenId]) -> None:
         """End the streams of those tokens, and refuse their calls whose request has not come yet."""
-        over = Unauthenticated("your token was deleted or disabled meanwhile")
+        over = Unauthenticated("your token was deleted or disabled meanwhile, or opens less now")
         for call in tuple(self._calls):
             if call.caller is not None and call.caller.token in tokens:
                 call.over = over

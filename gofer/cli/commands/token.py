@@ -1,5 +1,6 @@
 """`gofer service token`: what opens the server."""
 
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -16,7 +17,7 @@ from gofer_sdk.rules.durations import parse_duration
 
 if TYPE_CHECKING:
     from gofer_sdk._proto import proto
-    from gofer_sdk.client import NewToken
+    from gofer_sdk.client import GoferClient, NewToken
 
 app = group("Make, show and revoke tokens.")
 
@@ -161,6 +162,7 @@ async def delete(ctx: typer.Context, token: TokenArgument = "", *, yes: YesOptio
     name = token or ask_token(cli.output)
     async with cli.client() as client:
         found = await client.tokens.get(name)
+        await _warn_of_last(cli, client, found)
         if token and not yes:
             cli.output.confirm(f"The token {found.id} will open nothing any more.", expected=found.id)
         await client.tokens.delete(name)
@@ -187,10 +189,31 @@ async def _switch(ctx: typer.Context, token: str, *, disabled: bool) -> None:
     name = token or ask_token(cli.output)
     async with cli.client() as client:
         found = await client.tokens.get(name)
+        if disabled:
+            await _warn_of_last(cli, client, found)
         await (client.tokens.disable if disabled else client.tokens.enable)(name)
     found.disabled = disabled
     cli.output.json(found)
     cli.output.success(f"{'disabled' if disabled else 'enabled'} the token {found.id}")
+
+
+async def _warn_of_last(cli: CliContext, client: "GoferClient", token: "proto.Token") -> None:
+    """Say so where no other token could make a management token any more: the first one is given out once ever."""
+    now = cli.output.now()
+    if not _manages(token, now):
+        return
+    async with aclosing(client.tokens.each(everywhere=True)) as others:
+        async for each in others:
+            if each.id != token.id and _manages(each, now):
+                return
+    cli.output.warning(
+        "no other token is left that manages this server: to get another one, whoever may start it has to start it "
+        "with --dev-mode, make one with `gofer service token create management`, and start it again as before"
+    )
+
+
+def _manages(token: "proto.Token", now: datetime) -> bool:
+    return _kind(token) == "Management" and _state(token, now).text == "active"
 
 
 def _show_new(cli: CliContext, made: "NewToken") -> None:

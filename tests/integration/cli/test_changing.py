@@ -92,3 +92,17 @@ def test_a_run_is_repaired_and_new_runs_are_refused_and_taken(gofer: Gofer, tmp_
     assert "New runs  taken" in gofer("service", "info").out
     assert gofer("service", "toggle-event-ingress", "--yes", "--format", "silent").out == ""
     assert gofer("service", "toggle-event-ingress", "--yes").status == 0
+
+
+def test_who_deletes_the_last_token_that_manages_the_server_is_warned(gofer: Gofer) -> None:
+    def make() -> str:
+        made = json.loads(gofer("service", "token", "create", "management", "--format", "json").out)
+        return str(made["details"]["id"])
+
+    first, second = make(), make()
+
+    assert "no other token is left" not in gofer("service", "token", "disable", first).err
+    gofer("service", "token", "enable", first)
+    assert "no other token is left" not in gofer("service", "token", "delete", first, "--yes").err
+    last = gofer("service", "token", "delete", second, "--yes")
+    assert (last.status, "no other token is left" in last.err, "--dev-mode" in last.err) == (0, True, True)
