@@ -18,6 +18,7 @@ from gofer.core.output import LogChunk, LogStream
 
 _HEADER: Final = struct.Struct(">BxxxI")
 _HEADER_SIZE: Final = _HEADER.size
+_STDOUT: Final = 1
 _STREAMS: Final = {1: LogStream.STDOUT, 2: LogStream.STDERR}
 _ERROR_STREAM: Final = 3  # the daemon's own words, in place of output
 _STAMP_SIZE: Final = len(b"2026-11-22T06:04:55.991680610Z ")
@@ -29,32 +30,28 @@ class FrameCutter:
 
     def __init__(self) -> None:
         self._head = b""
-        self._left = 0
-        self._stream = LogStream.STDOUT
+        self._left = 0  # of the payload of the last frame
+        self._number = _STDOUT
 
     def feed(self, data: bytes) -> list[LogChunk]:
         """Give the payload in arrival order, neighbours of one stream joined. Raises `EngineUnavailable` for noise."""
-        data = self._head + data
+        data = self._head + data if self._head else data
         chunks: list[LogChunk] = []
-        parts: list[bytes] = []
-        position, end = 0, len(data)
-        while position < end:
-            if not self._left:
-                if end - position < _HEADER_SIZE:
-                    break
-                number, self._left = _HEADER.unpack_from(data, position)
-                position += _HEADER_SIZE
-                stream = _stream_of(number)
-                if stream is not self._stream:
-                    _join(chunks, self._stream, parts)
-                    self._stream = stream
-                continue
-            stop = min(position + self._left, end)
-            parts.append(data[position:stop])
-            self._left -= stop - position
-            position = stop
+        position = min(self._left, len(data))
+        parts = [data[:position]]
+        self._left -= position
+        while len(data) - position >= _HEADER_SIZE:  # a talkative task writes a frame for each line
+            number, size_bytes = _HEADER.unpack_from(data, position)
+            if number != self._number:
+                _join(chunks, _stream_of(self._number), parts)
+                _stream_of(number)
+                self._number = number
+            begin = position + _HEADER_SIZE
+            position = begin + size_bytes
+            parts.append(data[begin:position])
+        self._left += max(0, position - len(data))
         self._head = data[position:]
-        _join(chunks, self._stream, parts)
+        _join(chunks, _stream_of(self._number), parts)
         return chunks
 
 
