@@ -8,7 +8,7 @@ from typing import assert_never
 from gofer.core.errors import NotFound, Unreadable
 from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
-from gofer.core.run import Plan, Progress, Run, TaskRun
+from gofer.core.run import Plan, Progress, Run, RunState, TaskRun
 from gofer.core.step import RunChanged, Step, TaskRunChanged
 from gofer.sqlite import Database
 from gofer.storage.runs import StaleRevision as StaleRevision  # noqa: PLC0414 (the workers' name for it)
@@ -59,7 +59,8 @@ class RunProgress:
             if config is None:
                 raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
             plan = Plan.of(run, config.tasks, engine=self._engine)
-            return Loaded(plan=plan, progress=Progress.of(plan, run, unit.runs.all_task_runs(key)))
+            task_runs = {} if run.state is RunState.PENDING else unit.runs.all_task_runs(key)
+            return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
 
         return await self._database.read(read)
 
