@@ -1,8 +1,9 @@
 """kill -9 while tasks run as real containers: adopted, followed to their end, started once, removed."""
 
 import asyncio
-import json
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,18 @@ async def docker(*arguments: str) -> list[str]:
 
 @pytest.mark.parametrize("options", [("--step", "start"), ("--event", "TASKRUN_STARTED"), ("--step", "exited")])
 async def test_a_kill_loses_no_byte_and_starts_no_container_twice(tmp_path: Path, options: tuple[str, str]) -> None:
-    began = int(time.time()) - 1
-    async with server(tmp_path, "docker", *options) as victim, victim.client() as client:
-        instance = await start_run(client)
-        assert await victim.dead() == -9
+    async with counted_starts(tmp_path / "starts") as starts:
+        async with server(tmp_path, "docker", *options) as victim, victim.client() as client:
+            instance = await start_run(client)
+            assert await victim.dead() == -9
 
-    async with server(tmp_path, "docker") as survivor, survivor.client() as client:
-        run = await client.runs.wait("killed", 1)
-        task = await client.task_runs.get("killed", 1, "work")
-        log = b"".join([chunk.data async for chunk in client.task_runs.logs("killed", 1, "work")])
-    async with server(tmp_path, "docker") as last:
-        await last.terminate()
+        async with server(tmp_path, "docker") as survivor, survivor.client() as client:
+            run = await client.runs.wait("killed", 1)
+            task = await client.task_runs.get("killed", 1, "work")
+            log = b"".join([chunk.data async for chunk in client.task_runs.logs("killed", 1, "work")])
+        async with server(tmp_path, "docker") as last:
+            await last.terminate()
+        started = await starts(instance)
 
     lines = log.split(b"\n")
     assert run.status == proto.RunRunStatus.FAILED
@@ -62,18 +64,30 @@ async def test_a_kill_loses_no_byte_and_starts_no_container_twice(tmp_path: Path
     assert [b"error %d" % n for n in range(300)] == [line for line in lines if line.startswith(b"error")]
     assert lines[-2:] == [b"end", b""]
     assert await docker("ps", "-aq", "--filter", f"label=gofer.instance={instance}") == []
-    assert await starts(instance, began) == 1
+    assert started == 1
 
 
-async def starts(instance: str, since: int) -> int:
-    """Count the containers of a server that were started since then."""
-    until = int(time.time()) + 1
-    lines = await docker(
-        "events",
-        f"--since={since}",
-        f"--until={until}",
-        f"--filter=label=gofer.instance={instance}",
-        "--filter=event=start",
-        "--format={{json .}}",
-    )
-    return len([json.loads(line) for line in lines])
+@asynccontextmanager
+async def counted_starts(told: Path) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
+    """Count the starts of containers for the length of the block: Docker itself remembers a few hundred events only.
+
+    Gives what waits for the first start of a server's containers to be told, and counts them all.
+    """
+    since = int(time.time()) - 1
+    with told.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("docker", "events", f"--since={since}", "--filter=label=gofer.instance", "--filter=event=start"),
+            "--format={{json .Actor.Attributes}}",
+            stdout=output,
+        )
+
+    async def count(instance: str) -> int:
+        while not (found := told.read_text().count(f'"gofer.instance":"{instance}"')):  # noqa: ASYNC110 - it is a file
+            await asyncio.sleep(0.05)
+        return found
+
+    try:
+        yield count
+    finally:
+        process.terminate()
+        await process.wait()
