@@ -23,6 +23,7 @@ from tests.service.secured import Secured, bearer
 from tests.service.wire import config
 
 SECRET: Final = "a-secret-of-the-fuzz-4711"
+MARK: Final = "what only the namespace default may see"
 PATIENCE_SECONDS: Final = 0.3  # of a stream that has nothing to tell
 OWN_FAULTS: Final = {Status.INTERNAL, Status.UNKNOWN, Status.DATA_LOSS}
 MAY_TELL: Final = {"GetPipelineSecret", "GetGlobalSecret"}
@@ -87,8 +88,13 @@ async def it(guarded: Secured) -> Secured:
     """A server with a namespace, a pipeline that runs, and a secret."""
     await guarded.with_namespaces("team_a")
     admin = guarded.admin
-    await admin.register_pipeline_config(proto.RegisterPipelineConfigRequest(pipeline_config=config()))
+    described = config()
+    described.description = described.tasks[0].description = MARK
+    described.tasks[0].variables = {"MARK": MARK}
+    await admin.register_pipeline_config(proto.RegisterPipelineConfigRequest(pipeline_config=described))
     await admin.deploy_pipeline(proto.DeployPipelineRequest(id="simple", version=1))
+    initiator = proto.Initiator(type=proto.InitiatorType.HUMAN, name=MARK)
+    await admin.start_run(proto.StartRunRequest(pipeline_id="simple", initiator=initiator, variables={"KEY": MARK}))
     await admin.put_pipeline_secret(proto.PutPipelineSecretRequest(pipeline_id="simple", key="known", content=SECRET))
     return guarded
 
@@ -120,3 +126,4 @@ async def test_no_request_opens_more_than_its_token_does(it: Secured, data: st.D
 
     assert asked.status not in OWN_FAULTS, asked
     assert SECRET not in asked.told
+    assert MARK not in asked.told
