@@ -200,7 +200,6 @@ def test_any_arguments_are_taken_or_refused_in_words(attack: Attack, name: str, 
 
     assert status in {0, *ExitStatus}, shown
     assert "gofer itself failed" not in shown
-    assert [] == HARMFUL.findall(shown)
 
 
 def test_raw_shows_a_log_as_it_is(attack: Attack) -> None:
