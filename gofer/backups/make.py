@@ -29,7 +29,6 @@ from gofer.backups.manifest import (
     Manifest,
     copy_file,
     look_at,
-    prove_key,
     sync_tree,
 )
 from gofer.clock import Clock, SystemClock
@@ -37,7 +36,6 @@ from gofer.config.settings import Settings
 from gofer.core.errors import FailedPrecondition, Unavailable
 from gofer.core.ids import BlobId
 from gofer.files import FOLDER_MODE, sync_folder, write_private_file
-from gofer.sealing import open_sealer
 from gofer.sqlite import Connection, Snapshot, open_snapshot
 from gofer.storage.unit import Unit
 
@@ -55,7 +53,6 @@ def make_backup(settings: Settings, target: Path, *, tell: Tell, clock: Clock | 
     a store keeps its data elsewhere.
     """
     _check(settings, target)
-    sealer = open_sealer(settings)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
     try:
         aside.mkdir(mode=FOLDER_MODE, parents=True)
@@ -69,7 +66,6 @@ def make_backup(settings: Settings, target: Path, *, tell: Tell, clock: Clock | 
             instance=instance,
             object_store=settings.object_store.engine,
             secret_store=settings.secret_store.engine,
-            key_proof=prove_key(sealer),
             files=backup.files,
         )
         sync_tree(aside)

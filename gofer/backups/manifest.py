@@ -1,7 +1,5 @@
 """What a backup holds, written last: a folder without it is no backup."""
 
-import base64
-import binascii
 import hashlib
 import json
 import os
@@ -13,7 +11,6 @@ from typing import Final
 from gofer.config.settings import Settings
 from gofer.core.errors import FailedPrecondition
 from gofer.files import FILE_MODE, FOLDER_MODE, sync_folder
-from gofer.sealing import Sealer
 
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
@@ -25,8 +22,8 @@ LOGS: Final = "logs"
 OWN_FILES: Final = ("encryption.key", "server-tls.pem")
 """What dev mode keeps in the data folder itself."""
 
+_PARTS: Final = frozenset({DATABASE, SECRETS, OBJECTS, OBJECT_FILES, LOGS, *OWN_FILES})
 _PIECE_BYTES: Final = 1024 * 1024
-_KEY_PROOF: Final = b"a backup of Gofer"
 _MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -40,18 +37,13 @@ class Copied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What there is, by its path within the backup; of which server, and what opens its secrets.
-
-    `key_proof` is something that is sealed with the server's encryption key, which is in no backup itself unless it was
-    the server's own, of dev mode.
-    """
+    """What there is, by its path within the backup, and of which server."""
 
     version: str
     made_at: str
     instance: str
     object_store: str
     secret_store: str
-    key_proof: bytes
     files: Mapping[str, Copied]
 
     @property
@@ -68,22 +60,11 @@ class Manifest:
             "instance": self.instance,
             "object_store": self.object_store,
             "secret_store": self.secret_store,
-            "key_proof": base64.b64encode(self.key_proof).decode(),
             "files": {
                 path: {"size_bytes": file.size_bytes, "sha256": file.sha256}
                 for path, file in sorted(self.files.items())
             },
         }
-
-    def check_key(self, sealer: Sealer) -> None:
-        """Raise `FailedPrecondition` unless the sealer opens what the backup's secrets were sealed with."""
-        try:
-            sealer.open(self.key_proof)
-        except FailedPrecondition:
-            raise FailedPrecondition(
-                "the secrets of this backup were encrypted with another key: give the key that the server had in "
-                "secret_store.sqlite.encryption_key, or in secret_store.sqlite.previous_encryption_keys"
-            ) from None
 
     def check_engines(self, settings: Settings) -> None:
         """Raise `FailedPrecondition` unless the settings name the engines that the backup was made from."""
@@ -96,11 +77,6 @@ class Manifest:
                     f"the backup was made from the {name} engine {made_with!r}, and {name}.engine is {chosen!r}: "
                     f"restore it with {made_with!r}"
                 )
-
-
-def prove_key(sealer: Sealer) -> bytes:
-    """Give what tells later whether a key is the right one."""
-    return sealer.seal(_KEY_PROOF)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -119,7 +95,6 @@ def read_manifest(folder: Path) -> Manifest:
             instance=tree["instance"],
             object_store=tree["object_store"],
             secret_store=tree["secret_store"],
-            key_proof=base64.b64decode(tree["key_proof"]),
             files=files,
         )
     except FileNotFoundError:
@@ -128,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
     except OSError as error:
         raise FailedPrecondition(f"{folder / NAME} can't be read: {error.strerror}", path=str(folder)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FailedPrecondition(f"{folder / NAME} is damaged: {error}", path=str(folder)) from error
 
 
@@ -167,4 +142,6 @@ def _inner(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.parts:
         raise ValueError(f"{path!r} leads out of the backup")
+    if parts.parts[0] not in _PARTS:
+        raise ValueError(f"{path!r} is no part of a backup")
     return path

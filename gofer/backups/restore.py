@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from gofer.backups.make import Tell
 from gofer.backups.manifest import (
@@ -19,10 +20,14 @@ from gofer.backups.manifest import (
     read_manifest,
     sync_tree,
 )
+from gofer.config.check import KEY_BYTES
 from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
 from gofer.core.errors import FailedPrecondition
 from gofer.files import LOCK_NAME, UNFINISHED, data_folder_lock, ensure_private_folder, sync_folder, write_private_file
 from gofer.sealing import KEY_FILE, Sealer, SealingKey, open_sealer
+from gofer.sqlite import open_snapshot
+
+_SEALED: Final = "SELECT sealed FROM secret_blobs LIMIT 1000"
 
 
 def restore_backup(settings: Settings, source: Path, *, tell: Tell) -> Manifest:
@@ -34,7 +39,7 @@ def restore_backup(settings: Settings, source: Path, *, tell: Tell) -> Manifest:
     """
     manifest = read_manifest(source)
     manifest.check_engines(settings)
-    manifest.check_key(_sealer(settings, source, manifest))
+    _check_key(settings, source, manifest)
     folder = settings.data_folder
     ensure_private_folder(folder)
     with data_folder_lock(folder):
@@ -48,15 +53,38 @@ def restore_backup(settings: Settings, source: Path, *, tell: Tell) -> Manifest:
     return manifest
 
 
-def _sealer(settings: Settings, source: Path, manifest: Manifest) -> Sealer:
-    if settings.secret_store.sqlite.encryption_key != SAMPLE_ENCRYPTION_KEY:
-        return open_sealer(settings)
-    if KEY_FILE not in manifest.files:
-        raise FailedPrecondition(
-            "the server of this backup had an encryption key of its settings: give it in "
-            "secret_store.sqlite.encryption_key, it is not in the backup"
-        )
-    return Sealer(SealingKey((source / KEY_FILE).read_bytes()))
+def _check_key(settings: Settings, source: Path, manifest: Manifest) -> None:
+    """Raise `FailedPrecondition` unless the settings' keys open the secrets of the backup."""
+    if SECRETS not in manifest.files:
+        return
+    with open_snapshot(source / SECRETS) as snapshot:
+        sealed = snapshot.read(lambda connection: [row["sealed"] for row in connection.execute(_SEALED)])
+    sealer = _sealer(settings, source, manifest) if sealed else None
+    for each in sealed:
+        if sealer is None or not _opens(sealer, each):
+            raise FailedPrecondition(
+                "the secrets of this backup were encrypted with another key: give the key that the server had in "
+                "secret_store.sqlite.encryption_key, or in secret_store.sqlite.previous_encryption_keys; "
+                "it is not in the backup"
+            )
+
+
+def _opens(sealer: Sealer, sealed: bytes) -> bool:
+    try:
+        sealer.open(sealed)
+    except FailedPrecondition:
+        return False
+    return True
+
+
+def _sealer(settings: Settings, source: Path, manifest: Manifest) -> Sealer | None:
+    key = settings.secret_store.sqlite.encryption_key
+    if key != SAMPLE_ENCRYPTION_KEY:
+        return open_sealer(settings) if len(key.encode()) == KEY_BYTES else None
+    if KEY_FILE not in manifest.files or not settings.development.default_encryption:
+        return None
+    own = (source / KEY_FILE).read_bytes()
+    return Sealer(SealingKey(own)) if len(own) == KEY_BYTES else None
 
 
 def _places(settings: Settings) -> dict[str, Path]:

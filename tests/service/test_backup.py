@@ -18,7 +18,7 @@ from grpclib.config import Configuration
 
 from gofer.app import App, running_app
 from gofer.backups import Manifest, make_backup, restore_backup
-from gofer.config.settings import Settings
+from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, DevelopmentSettings, Settings
 from gofer.core.errors import FailedPrecondition
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
@@ -200,6 +200,7 @@ async def test_a_damaged_backup_is_told_and_leaves_nothing(app: App, stub: proto
     [
         ({"format": 2}, "newer Gofer"),
         ({"files": {"../out": {"size_bytes": 1, "sha256": ""}}}, "leads out"),
+        ({"files": {"other": {"size_bytes": 1, "sha256": ""}}}, "no part"),
         ({"files": 3}, "damaged"),
         ({"secret_store": "vault"}, "secret_store engine 'vault'"),
     ],
@@ -213,10 +214,13 @@ async def test_a_manifest_is_not_trusted(app: App, tmp_path: Path, change: dict[
         await restored(moved(app.settings, tmp_path / "new"), tmp_path / "backup")
 
 
-async def test_another_encryption_key_is_refused(app: App, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [KEY, "", SAMPLE_ENCRYPTION_KEY])
+async def test_another_encryption_key_is_refused(app: App, stub: proto.GoferStub, tmp_path: Path, key: str) -> None:
+    await fill(stub)
     await backed_up(app, tmp_path / "backup")
     settings = moved(app.settings, tmp_path / "new")
-    sqlite = replace(settings.secret_store.sqlite, encryption_key=KEY)
+    sqlite = replace(settings.secret_store.sqlite, encryption_key=key)
+    settings = replace(settings, dev_mode=False, development=DevelopmentSettings())
     settings = replace(settings, secret_store=replace(settings.secret_store, sqlite=sqlite))
 
     with pytest.raises(FailedPrecondition, match="encrypted with another key"):

@@ -49,6 +49,28 @@ RUN_ELSEWHERE: Final = {
         ),
         "tests/integration/cli/test_production.py",
     ),
+    **dict.fromkeys(
+        (
+            "gofer service init-config --filepath /etc/gofer/gofer.hcl",
+            "gofer service check-config --config /etc/gofer/gofer.hcl",
+            "gofer service backup /var/backups/gofer-monday --config /etc/gofer/gofer.hcl",
+            "gofer service restore /var/backups/gofer-monday --config /etc/gofer/gofer.hcl",
+        ),
+        "tests/integration/cli/test_production.py",
+    ),
+    "gofer service stop --drain --timeout 30m": "tests/integration/cli/test_service.py",
+    **dict.fromkeys(
+        (  # of a system's administrator; the unit itself is checked there
+            "useradd --system --home-dir /var/lib/gofer --shell /usr/sbin/nologin gofer",
+            "install -d -m 0750 -g gofer /etc/gofer",
+            "(umask 077 && openssl rand -hex 16 > /etc/gofer/encryption.key)",
+            "cp /opt/gofer/share/gofer/gofer.service /etc/systemd/system/",
+            "systemctl daemon-reload",
+            "systemctl enable --now gofer",
+            "systemctl reload gofer",
+        ),
+        "tests/unit/test_unit_file.py",
+    ),
 }
 """Commands of the guide that need the network, other tools or another environment, and what runs the like of them."""
 
