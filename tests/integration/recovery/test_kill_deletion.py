@@ -7,7 +7,7 @@ import pytest
 from gofer_sdk._proto import proto
 from gofer_sdk.client import EventFilter, GoferClient
 from gofer_sdk.errors import NotFound, Unavailable
-from tests.integration.servers import server
+from tests.integration.servers import finished, server
 
 PIPELINE = "doomed"
 
@@ -33,8 +33,10 @@ async def test_a_deletion_that_is_killed_is_brought_to_its_end_by_the_next_start
                 await client.pipelines.delete(PIPELINE)
         assert await first.dead() == -9
 
-    async with server(tmp_path, "process", "--event", "RUN_COMPLETED") as second:
-        assert await second.dead() == -9
+    # It may die before it serves.
+    killable = "tests.integration.killable_server"
+    ended, said = await finished(killable, str(tmp_path), "process", "--event", "RUN_COMPLETED")
+    assert ended == -9, said
 
     async with server(tmp_path, "process") as third, third.client() as client:
         gone = EventFilter(kinds=("PIPELINE_DELETED",))
