@@ -19,7 +19,7 @@ GRACE_SECONDS = 2.0
 # Without a deadline, for a busy machine proves nothing about the code; in CI the same examples each time, so that a
 # change is not blamed for what another example would have found before it.
 settings.register_profile("here", deadline=None, max_examples=60)
-settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True, max_examples=40)
 settings.register_profile(
     "fuzz",
     settings.get_profile("here"),

@@ -30,7 +30,7 @@ class Figure(StrEnum):
 
 SLACK: Final[Mapping[Figure, float]] = {
     Figure.RSS: 4.0,
-    Figure.DESCRIPTORS: 4.0,
+    Figure.DESCRIPTORS: 8.0,
     Figure.THREADS: 2.0,
     Figure.DATABASE: 1.0,
     Figure.JOURNALS: 4.0,

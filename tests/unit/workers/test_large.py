@@ -14,7 +14,7 @@ from gofer.core.step import Admitted, CancelRequested
 from tests.factories import NOW, make_run
 from tests.unit.workers.conftest import container, next_event, open_world
 
-TASKS = 20_000
+TASKS = 8_000
 
 
 class Watch:
@@ -40,8 +40,8 @@ class Watch:
 
 
 @pytest.mark.timeout(120)
-async def test_the_admission_and_the_cancel_of_twenty_thousand_tasks_hold_nobody_up(tmp_path: Path) -> None:
-    """Each was thought about on the loop, for a second."""
+async def test_the_admission_and_the_cancel_of_thousands_of_tasks_hold_nobody_up(tmp_path: Path) -> None:
+    """Each was thought about on the loop: of twenty thousand for a second."""
     tasks = (container("first", hold="true"), *(container(f"task{n}", needs=["first"]) for n in range(TASKS)))
     plan = Plan.of(make_run(), tasks, engine="memory")
     progress = Progress.of(plan, make_run(), {})

