@@ -26,7 +26,8 @@ settings.register_profile(
     max_examples=int(os.environ.get("GOFER_FUZZ_EXAMPLES") or 1000),
     phases=(Phase.explicit, Phase.generate),  # to make an example smaller takes longer than to find it
 )
-settings.load_profile(os.environ.get("GOFER_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
+PROFILE = os.environ.get("GOFER_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "here")
+settings.load_profile(PROFILE)
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,9 @@ def _docker_answers() -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[LEFT_OUT] = []
+    if PROFILE == "fuzz":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)  # before those of the tests themselves
     if count := _leave_out("docker", config, items, wanted=_docker_is_wanted):
         config.stash[LEFT_OUT].append(f"{count} tests on real containers; './dev docker' makes one for them")
     elif _has_marked("docker", items) and not _docker_answers():

@@ -22,6 +22,8 @@ from tests.fakes.messages import messages
 from tests.service.secured import Secured, bearer
 from tests.service.wire import config
 
+pytestmark = pytest.mark.timeout(60)  # each example is a call of a server
+
 SECRET: Final = "a-secret-of-the-fuzz-4711"
 MARK: Final = "what only the namespace default may see"
 PATIENCE_SECONDS: Final = 0.3  # of a stream that has nothing to tell
@@ -44,6 +46,10 @@ WORDS: Final = (
     "\x00",
     "\ud7ff\U0010ffff",
     "x" * 5000,
+)
+HALF_AS_MANY: Final = settings(
+    max_examples=max(settings.default.max_examples // 2, 1) if settings.default else 30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 TEXTS: Final = st.sampled_from(WORDS) | st.text(max_size=20)
 
@@ -100,7 +106,7 @@ async def it(guarded: Secured) -> Secured:
 
 
 @pytest.mark.fuzz
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@HALF_AS_MANY
 @given(data=st.data())
 async def test_no_request_is_a_fault_of_the_server_or_makes_it_tell_a_secret(it: Secured, data: st.DataObject) -> None:
     rpc = data.draw(st.sampled_from(it.app.server.gateway.rpcs), label="rpc")
@@ -115,7 +121,7 @@ async def test_no_request_is_a_fault_of_the_server_or_makes_it_tell_a_secret(it:
 
 
 @pytest.mark.fuzz
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@HALF_AS_MANY
 @given(data=st.data())
 async def test_no_request_opens_more_than_its_token_does(it: Secured, data: st.DataObject) -> None:
     client, _ = await it.make("team_a")

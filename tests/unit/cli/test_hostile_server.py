@@ -32,6 +32,8 @@ from tests.fakes.messages import filled
 from tests.fakes.server import FakeServer, certificate
 from tests.integration.cli.every_command import TABLE
 
+pytestmark = pytest.mark.timeout(60)  # each example is a call of the command line
+
 CONTROLS = "".join(map(chr, [*range(1, 0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
 TRICKS = f"a\x1b]0;title\x07b\x1b[2Jc\x1b]52;c;aGk=\x1b\\d{CONTROLS}e"
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
