@@ -1,8 +1,8 @@
 """What calls take while the prune jobs work: on 1,000,000 events and 100,000 runs that are all due at once.
 
 Usage: python -m tests.benchmarks.pruning [--quick]
-The history is made by copying the rows of one run that a server has made, each with a log file. The floor is the same
-server on the same history of which nothing is due, measured before.
+The history is made by copying the rows of one run that a server has made; the oldest runs, which go first, have log
+files. The floor is the same server on the same history of which nothing is due, measured before.
 """
 
 import asyncio
@@ -29,9 +29,11 @@ from tests.benchmarks.history import copy_rows
 RUNS: Final = 100_000
 EVENTS: Final = 1_000_000
 SECONDS: Final = 1.0
-ROUNDS: Final = 8
+ROUNDS: Final = 6
 CALLERS: Final = 4
 LONGEST_HOLD_MILLISECONDS: Final = 50
+SHARE_OF_LOGS: Final = 0.2
+GIVE_UP_SECONDS: Final = 590
 A_YEAR_MILLISECONDS: Final = 365 * 24 * 3600 * 1000
 CALLS: Final[Mapping[str, betterproto2.Message]] = {
     "GetRun": proto.GetRunRequest(pipeline_id="single", id=1),
@@ -43,8 +45,8 @@ CALLS: Final[Mapping[str, betterproto2.Message]] = {
 }
 
 
-async def make_history(folder: Path, *, runs: int, events: int) -> None:
-    """Make the history, of which everything is due, and a pipeline whose runs wait."""
+async def make_base(folder: Path) -> None:
+    """Have a server make one run with a log, and a pipeline whose runs wait."""
     async with gofer(folder, "memory") as server, server.client() as client, follower(client) as one:
         await deploy(client, "single", [task("only", variables={"GOFER_MEMORY_LOG": "a line"})])
         await one.seconds_of_run("single")
@@ -54,29 +56,27 @@ async def make_history(folder: Path, *, runs: int, events: int) -> None:
         registered = await client.pipelines.register(held)
         assert registered.config is not None
         await client.pipelines.deploy("waiting", registered.config.version)
-    await asyncio.to_thread(_copy, folder, runs=runs, events=events)
 
 
-def _copy(folder: Path, *, runs: int, events: int) -> None:
+def make_history(folder: Path, *, runs: int, events: int, due: bool) -> None:
+    """Copy the rows of that run; all of them are due, or none is."""
     database = folder / "data" / "gofer.db"
-    copy_rows(database, runs=runs, events=events)
     with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE run_counters SET last_run = 0 WHERE pipeline = 'waiting'")
-        connection.execute("UPDATE journal SET at = at - ?", (A_YEAR_MILLISECONDS,))
+        if due:
+            connection.execute("UPDATE journal SET at = at - ?", (A_YEAR_MILLISECONDS,))
+        else:
+            connection.execute("UPDATE runs SET logs_expired = 1, objects_expired = 1")
     connection.close()
-    logs = folder / "data" / "logs" / "default" / "single"
-    for number in range(2, runs + 2):
+    copy_rows(database, runs=runs, events=events)
+    if due:
+        _write_logs(folder / "data" / "logs" / "default" / "single", round(runs * SHARE_OF_LOGS))
+
+
+def _write_logs(logs: Path, count: int) -> None:
+    for number in range(2, count + 2):
         (logs / str(number)).mkdir(mode=0o700)
         for name in ("only", "only.index"):
             (logs / str(number) / name).write_bytes(b"a line\n")
-
-
-def keep_all(folder: Path) -> None:
-    """Have nothing of the history due."""
-    with sqlite3.connect(folder / "data" / "gofer.db") as connection:
-        connection.execute("UPDATE journal SET at = at + ?", (A_YEAR_MILLISECONDS,))
-        connection.execute("UPDATE runs SET logs_expired = 1, objects_expired = 1")
-    connection.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +140,10 @@ async def measure(effort: Effort) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         due, kept = Path(name) / "due", Path(name) / "kept"
         due.mkdir()
-        await make_history(due, runs=runs, events=events)
-        (kept / "data").mkdir(mode=0o700, parents=True)
-        for path in (due / "data").glob("*"):
-            if path.is_file():
-                await asyncio.to_thread(shutil.copy, path, kept / "data" / path.name)
-        await asyncio.to_thread(keep_all, kept)
+        await make_base(due)
+        await asyncio.to_thread(shutil.copytree, due, kept)
+        for folder in (due, kept):
+            await asyncio.to_thread(make_history, folder, runs=runs, events=events, due=folder is due)
         async with loader() as load:
             async with gofer(kept, "memory", GOFER_BENCH_HOLDS=str(kept / "holds")) as server:
                 await start_waiting(server)
@@ -217,4 +215,4 @@ def _of_writer(ours: list[Hold], floor: list[Hold]) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    run(measure)
+    run(measure, give_up_seconds=GIVE_UP_SECONDS)
