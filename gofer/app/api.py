@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gofer import __version__
 from gofer.api.caller import TokenCheck
 from gofer.api.composite import Composite
+from gofer.api.handlers.attachments import AttachmentHandlers
 from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.health import Health
 from gofer.api.handlers.namespaces import NamespaceHandlers
@@ -25,6 +26,7 @@ from gofer.api.server import ApiServer
 from gofer.app.base import Base, objects_of, shutdown_share
 from gofer.commit import COMMIT
 from gofer.config.settings import MIB, Settings
+from gofer.services.attachments import Attachments
 from gofer.services.deletion import Deletion
 from gofer.services.events import Events
 from gofer.services.global_secrets import GlobalSecrets
@@ -92,6 +94,7 @@ def _api(base: Base) -> Composite:
     runs = Runs(database=database, ingress=ingress)
     kept = KeptReplies(changes=lambda: database.changes)
     return Composite(
+        AttachmentHandlers(attachments=_attachments(base)),
         EventHandlers(events=Events(database=database, bus=base.bus)),
         NamespaceHandlers(namespaces=Namespaces(database=database), deletion=deletion, results_limit=limit),
         NotDueHandlers(),
@@ -107,6 +110,10 @@ def _api(base: Base) -> Composite:
         TaskRunHandlers(task_runs=TaskRuns(database=database, bus=base.bus, logs=base.logs), results_limit=limit),
         TokenHandlers(tokens=Tokens(database=database), results_limit=limit),
     )
+
+
+def _attachments(base: Base) -> Attachments:
+    return Attachments(database=base.database, bus=base.bus, engine_of=base.engines.get, instance=base.instance)
 
 
 def _secret_handlers(base: Base) -> SecretHandlers:

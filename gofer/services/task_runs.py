@@ -60,7 +60,7 @@ class TaskRuns:
         """Give one task run."""
 
         def read(unit: Unit) -> TaskRunView:
-            key = _task_run_key(unit, caller, target)
+            key = task_run_key(unit, caller, target)
             found = unit.runs.get_task_run(key)
             of_run = unit.runs.get_run(key.of_run)
             tasks = _tasks(unit, of_run)
@@ -94,7 +94,7 @@ class TaskRuns:
         """Store the request and return; one that has ended stays as it is."""
 
         def write(unit: Unit) -> None:
-            key = _task_run_key(unit, caller, target)
+            key = task_run_key(unit, caller, target)
             if unit.runs.get_run(key.of_run).state is RunState.PENDING:
                 message = f"run {key.of_run} is still queued and has no task runs; cancel the run"
                 raise FailedPrecondition(message)
@@ -122,7 +122,7 @@ class TaskRuns:
         iterator to leave early. Raises `NotFound`, also where somebody has removed the log's file.
         """
         _check_query(query)
-        key = await self._database.read(lambda unit: _task_run_key(unit, caller, target))
+        key = await self._database.read(lambda unit: task_run_key(unit, caller, target))
         if not await self._is_admitted(key, wait=query.follow):
             return
         # Registered before its state is read: an end that is committed in between is told, never missed.
@@ -151,7 +151,7 @@ class TaskRuns:
         """
 
         def read(unit: Unit) -> TaskRunKey:
-            key = _task_run_key(unit, caller, target)
+            key = task_run_key(unit, caller, target)
             is_queued = unit.runs.get_run(key.of_run).state is RunState.PENDING  # and has no task runs yet
             if is_queued or not unit.runs.get_task_run(key).state.is_terminal:
                 raise FailedPrecondition(
@@ -212,7 +212,8 @@ def _check_kept(task_run: TaskRun) -> None:
         raise FailedPrecondition(message)
 
 
-def _task_run_key(unit: Unit, caller: Caller, target: Target) -> TaskRunKey:
+def task_run_key(unit: Unit, caller: Caller, target: Target) -> TaskRunKey:
+    """Find out which task run is meant; it need not exist. Raises as `run_key`."""
     if not target.task:
         message = "id is missing: name the task run by its task's id"
         raise InvalidInput(message)

@@ -1074,40 +1074,52 @@ FILES: dict[str, bytes] = {
         b'nit\x123\n\x05input\x18\x02 \x01(\x0b2\x1b.pro'
         b'to.AttachToTaskRunInputH'
         b'\x00R\x05inputB\r\n\x0brequestType"'
-        b'\x9a\x01\n\x13AttachToTaskRunInit\x12'
+        b'\xe9\x01\n\x13AttachToTaskRunInit\x12'
         b'!\n\x0cnamespace_id\x18\x01 \x01(\tR\x0bn'
         b'amespaceId\x12\x1f\n\x0bpipeline_i'
         b'd\x18\x02 \x01(\tR\npipelineId\x12\x15\n\x06r'
         b'un_id\x18\x03 \x01(\x03R\x05runId\x12\x0e\n\x02id'
         b'\x18\x04 \x01(\tR\x02id\x12\x18\n\x07command\x18\x05 '
-        b'\x03(\tR\x07command",\n\x14AttachTo'
-        b'TaskRunInput\x12\x14\n\x05input\x18\x01 '
-        b'\x01(\tR\x05input"/\n\x15AttachToTa'
-        b'skRunOutput\x12\x16\n\x06output\x18\x01 '
-        b'\x01(\tR\x06output"\xf3\x01\n\x15GetTaskR'
-        b'unLogsRequest\x12!\n\x0cnamespa'
-        b'ce_id\x18\x01 \x01(\tR\x0bnamespaceId'
-        b'\x12\x1f\n\x0bpipeline_id\x18\x02 \x01(\tR\np'
-        b'ipelineId\x12\x15\n\x06run_id\x18\x03 \x01('
-        b'\x03R\x05runId\x12\x0e\n\x02id\x18\x04 \x01(\tR\x02id'
-        b'\x12\x10\n\x03raw\x18d \x01(\x08R\x03raw\x12!\n\x0cof'
-        b'fset_bytes\x18e \x01(\x03R\x0boffset'
-        b'Bytes\x12\x1d\n\ntail_lines\x18f \x01('
-        b'\x03R\ttailLines\x12\x1b\n\tno_follo'
-        b'w\x18g \x01(\x08R\x08noFollow"\x87\x01\n\x16Ge'
-        b'tTaskRunLogsResponse\x12\x19\n\x08'
-        b'log_line\x18\x01 \x01(\tR\x07logLine\x12'
-        b'\x19\n\x08line_num\x18\x02 \x01(\x03R\x07lineN'
-        b'um\x12\x14\n\x05chunk\x18d \x01(\x0cR\x05chunk'
-        b'\x12!\n\x0coffset_bytes\x18e \x01(\x03R\x0b'
-        b'offsetBytes"\x85\x01\n\x18DeleteTa'
-        b'skRunLogsRequest\x12!\n\x0cname'
-        b'space_id\x18\x01 \x01(\tR\x0bnamespac'
-        b'eId\x12\x1f\n\x0bpipeline_id\x18\x02 \x01(\t'
-        b'R\npipelineId\x12\x15\n\x06run_id\x18\x03'
-        b' \x01(\x03R\x05runId\x12\x0e\n\x02id\x18\x04 \x01(\tR'
-        b'\x02id"\x1b\n\x19DeleteTaskRunLogs'
-        b'Responseb\x06proto3'
+        b"\x03(\tR\x07command\x12'\n\x04size\x18d \x01"
+        b'(\x0b2\x13.proto.TerminalSizeR'
+        b'\x04size\x12\x12\n\x04term\x18e \x01(\tR\x04ter'
+        b'm\x12\x10\n\x03raw\x18f \x01(\x08R\x03raw"<\n\x0cT'
+        b'erminalSize\x12\x12\n\x04rows\x18\x01 \x01('
+        b'\x03R\x04rows\x12\x18\n\x07columns\x18\x02 \x01(\x03'
+        b'R\x07columns"k\n\x14AttachToTas'
+        b'kRunInput\x12\x14\n\x05input\x18\x01 \x01(\t'
+        b'R\x05input\x12\x14\n\x05chunk\x18d \x01(\x0cR\x05'
+        b"chunk\x12'\n\x04size\x18e \x01(\x0b2\x13.pr"
+        b'oto.TerminalSizeR\x04size"u'
+        b'\n\x15AttachToTaskRunOutput\x12'
+        b'\x16\n\x06output\x18\x01 \x01(\tR\x06output\x12'
+        b'\x14\n\x05chunk\x18d \x01(\x0cR\x05chunk\x12 \n'
+        b'\texit_code\x18e \x01(\x03H\x00R\x08exit'
+        b'Code\x88\x01\x01B\x0c\n\n_exit_code"\xf3\x01'
+        b'\n\x15GetTaskRunLogsRequest\x12'
+        b'!\n\x0cnamespace_id\x18\x01 \x01(\tR\x0bn'
+        b'amespaceId\x12\x1f\n\x0bpipeline_i'
+        b'd\x18\x02 \x01(\tR\npipelineId\x12\x15\n\x06r'
+        b'un_id\x18\x03 \x01(\x03R\x05runId\x12\x0e\n\x02id'
+        b'\x18\x04 \x01(\tR\x02id\x12\x10\n\x03raw\x18d \x01(\x08R'
+        b'\x03raw\x12!\n\x0coffset_bytes\x18e \x01'
+        b'(\x03R\x0boffsetBytes\x12\x1d\n\ntail_'
+        b'lines\x18f \x01(\x03R\ttailLines\x12\x1b'
+        b'\n\tno_follow\x18g \x01(\x08R\x08noFol'
+        b'low"\x87\x01\n\x16GetTaskRunLogsRe'
+        b'sponse\x12\x19\n\x08log_line\x18\x01 \x01(\t'
+        b'R\x07logLine\x12\x19\n\x08line_num\x18\x02 '
+        b'\x01(\x03R\x07lineNum\x12\x14\n\x05chunk\x18d '
+        b'\x01(\x0cR\x05chunk\x12!\n\x0coffset_byt'
+        b'es\x18e \x01(\x03R\x0boffsetBytes"\x85\x01'
+        b'\n\x18DeleteTaskRunLogsReque'
+        b'st\x12!\n\x0cnamespace_id\x18\x01 \x01(\t'
+        b'R\x0bnamespaceId\x12\x1f\n\x0bpipelin'
+        b'e_id\x18\x02 \x01(\tR\npipelineId\x12\x15'
+        b'\n\x06run_id\x18\x03 \x01(\x03R\x05runId\x12\x0e\n'
+        b'\x02id\x18\x04 \x01(\tR\x02id"\x1b\n\x19DeleteT'
+        b'askRunLogsResponseb\x06prot'
+        b'o3'
     ),
     'messages/tokens.proto': (
         b'\n\x15messages/tokens.proto\x12'
@@ -2340,10 +2352,18 @@ SYMBOLS: dict[str, str] = {
     'proto.AttachToTaskRunInit.id': 'messages/task_runs.proto',
     'proto.AttachToTaskRunInit.namespace_id': 'messages/task_runs.proto',
     'proto.AttachToTaskRunInit.pipeline_id': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunInit.raw': 'messages/task_runs.proto',
     'proto.AttachToTaskRunInit.run_id': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunInit.size': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunInit.term': 'messages/task_runs.proto',
     'proto.AttachToTaskRunInput': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunInput.chunk': 'messages/task_runs.proto',
     'proto.AttachToTaskRunInput.input': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunInput.size': 'messages/task_runs.proto',
     'proto.AttachToTaskRunOutput': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunOutput._exit_code': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunOutput.chunk': 'messages/task_runs.proto',
+    'proto.AttachToTaskRunOutput.exit_code': 'messages/task_runs.proto',
     'proto.AttachToTaskRunOutput.output': 'messages/task_runs.proto',
     'proto.AttachToTaskRunRequest': 'messages/task_runs.proto',
     'proto.AttachToTaskRunRequest.init': 'messages/task_runs.proto',
@@ -2423,6 +2443,9 @@ SYMBOLS: dict[str, str] = {
     'proto.TaskRunStatusReason.code': 'messages/task_runs.proto',
     'proto.TaskRunStatusReason.description': 'messages/task_runs.proto',
     'proto.TaskRunStatusReason.reason': 'messages/task_runs.proto',
+    'proto.TerminalSize': 'messages/task_runs.proto',
+    'proto.TerminalSize.columns': 'messages/task_runs.proto',
+    'proto.TerminalSize.rows': 'messages/task_runs.proto',
     'proto.BootstrapTokenRequest': 'messages/tokens.proto',
     'proto.BootstrapTokenResponse': 'messages/tokens.proto',
     'proto.BootstrapTokenResponse.details': 'messages/tokens.proto',

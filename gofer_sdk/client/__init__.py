@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from gofer_sdk.client.address import ServerAddress
+from gofer_sdk.client.attachment import Attachment, TerminalWish, Window
 from gofer_sdk.client.calls import Calls
 from gofer_sdk.client.connection import Connection
 from gofer_sdk.client.events import EventCalls, EventFilter
@@ -36,6 +37,7 @@ from gofer_sdk.client.token import Token
 from gofer_sdk.client.tokens import NewToken, TokenCalls
 
 __all__ = [
+    "Attachment",
     "Content",
     "Download",
     "EventFilter",
@@ -49,7 +51,9 @@ __all__ = [
     "ServerAddress",
     "StartedRun",
     "Tail",
+    "TerminalWish",
     "Token",
+    "Window",
 ]
 
 DEFAULT_HOST = "localhost:8080"

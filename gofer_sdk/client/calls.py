@@ -1,8 +1,8 @@
 """One call, from its request to its typed error: what all nouns of the client share."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeVar
@@ -15,6 +15,7 @@ from h2.exceptions import ProtocolError as StreamIsClosed
 
 from gofer_sdk.client.connection import Connection, rpc_of
 from gofer_sdk.client.patience import OnRetry, Patience
+from gofer_sdk.client.two_ways import TwoWays, take_back
 from gofer_sdk.codec import MalformedMessage
 from gofer_sdk.errors import (
     CallFailed,
@@ -159,6 +160,22 @@ class Calls:
                 await answers.send_message(request, end=True)
                 while (answer := await _received(answers)) is not None:
                     yield answer
+
+    @asynccontextmanager
+    async def both_ways(self, request: Request, reply_type: type[Reply]) -> AsyncIterator[TwoWays[Request, Reply]]:
+        """Open a stream with messages both ways, beginning with this one; leaving it early takes the call back.
+
+        Raises CallFailed.
+        """
+        rpc = rpc_of(request)
+        await self._connect(rpc)
+        with self._typed_errors(rpc):
+            stream = await self.connection.call(request, reply_type, Cardinality.STREAM_STREAM).__aenter__()
+            try:
+                await stream.send_message(request)
+                yield TwoWays(stream, lambda: self._typed_errors(rpc))
+            finally:
+                await take_back(stream)
 
     async def resumed(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream, opened again where it breaks.

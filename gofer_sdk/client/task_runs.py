@@ -1,10 +1,11 @@
 """Task runs and their logs."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from gofer_sdk._proto import proto
+from gofer_sdk.client.attachment import Attachment, TerminalWish, attachment
 from gofer_sdk.client.calls import Calls
 from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
@@ -82,6 +83,34 @@ class TaskRunCalls:
             namespace_id=self._calls.namespace(namespace), pipeline_id=pipeline, run_id=run, id=task
         )
         await self._calls.safe(request, proto.DeleteTaskRunLogsResponse)
+
+    def attach(
+        self,
+        pipeline: str,
+        run: int,
+        task: str,
+        *,
+        terminal: TerminalWish | None = None,
+        namespace: str = "",
+    ) -> AbstractAsyncContextManager[Attachment]:
+        """Run a command on a terminal in the container of a running task, `sh` unless another is wished for.
+
+        In the block the attachment types and gives what is printed; leaving the block ends the command. Entering may
+        raise CallFailed; that the task run is not there (NotFound), does not run or has no terminals
+        (FailedPrecondition) is raised by the output.
+        """
+        wish = terminal or TerminalWish()
+        init = proto.AttachToTaskRunInit(
+            namespace_id=self._calls.namespace(namespace),
+            pipeline_id=pipeline,
+            run_id=run,
+            id=task,
+            command=list(wish.command),
+            size=wish.window.to_message(),
+            term=wish.term,
+            raw=True,
+        )
+        return attachment(self._calls, init)
 
     async def logs(
         self,

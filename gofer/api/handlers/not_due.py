@@ -10,8 +10,6 @@ from gofer_sdk._proto import proto
 H = TypeVar("H", bound=type[proto.GoferBase])
 
 NOT_DUE: Final = (
-    # runs and task runs
-    "attach_to_task_run",
     # subscriptions
     "create_pipeline_extension_subscription",
     "list_pipeline_extension_subscriptions",

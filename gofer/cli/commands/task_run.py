@@ -1,13 +1,15 @@
 """`gofer taskrun`: the executions of tasks, and their logs."""
 
 import inspect
+import shlex
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
-from gofer.cli.aio import command
+from gofer.cli.aio import ExitStatus, command
+from gofer.cli.attaching import converse, wish_for
 from gofer.cli.commands.event import details_of
 from gofer.cli.commands.options import (
     ForceOption,
@@ -27,6 +29,7 @@ from gofer.cli.pages import take
 from gofer.cli.show import needs_of, show_task_runs, words_of_needs
 from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
 from gofer.cli.tables import Cell
+from gofer.cli.terminal import LocalTerminal
 from gofer.cli.words import moment, span
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ OnlyTaskArgument: TypeAlias = Annotated[
 
 _NAMED_TASKS: Final = 10
 
-app = group("Show task runs and their logs, and cancel them.")
+app = group("Show task runs and their logs, attach to them, and cancel them.")
 
 
 @app.command("list")
@@ -121,6 +124,37 @@ async def logs(ctx: typer.Context, /, pipeline: str, *, run: int, task: str, **o
 
 @app.command()
 @command
+async def attach(
+    ctx: typer.Context,
+    pipeline: PipelineArgument,
+    *,
+    run: RunArgument,
+    task: OnlyTaskArgument = "",
+    program: Annotated[
+        str, typer.Option("--command", "-c", help="What to run there, in the words of a shell. [default: sh]")
+    ] = "",
+) -> None:
+    """Open a terminal in the container of a running task, and end as what runs on it ends.
+
+    Every key goes there, Ctrl-C too. Where the standard input is no terminal, it is typed as it comes.
+    """
+    cli = cli_of(ctx)
+    words = _words(program)
+    local = LocalTerminal()
+    async with cli.client() as client:
+        task = task or await _only_task(client, pipeline, run)
+        async with client.task_runs.attach(pipeline, run, task, terminal=wish_for(words, local)) as attachment:
+            cli.output.hint(f"attached to {task} of run {run} of {pipeline}; `exit` ends it")
+            await converse(attachment, local, cli.output)
+    if attachment.exit_code is None:
+        cli.output.failure(f"task run {task} of run {run} has ended")
+        raise typer.Exit(ExitStatus.FAILED)
+    if attachment.exit_code:
+        raise typer.Exit(attachment.exit_code)
+
+
+@app.command()
+@command
 async def cancel(
     ctx: typer.Context,
     pipeline: PipelineArgument,
@@ -172,6 +206,13 @@ async def _only_task(client: "GoferClient", pipeline: str, run: int) -> str:
         names = plain(", ".join(each.id for each in found))
         raise typer.BadParameter(f"run {run} has several tasks: name one of {names}")
     return found.items[0].id
+
+
+def _words(program: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(program))
+    except ValueError as error:
+        raise typer.BadParameter(f"{program!r} can't be read as a shell would: {error}") from error
 
 
 async def _wait(client: "GoferClient", found: "proto.TaskRun") -> "proto.TaskRun":

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NewType
@@ -11,9 +13,11 @@ BootId = NewType("BootId", str)
 """Tells the boots of a machine apart: no process of an earlier one is alive."""
 
 _PROC: Final = Path("/proc")
+_PAUSE_SECONDS: Final = 0.001
 _ENDED_STATES: Final = frozenset("ZXx")
 # Fields of /proc/PID/stat, counted from the one after the name in brackets.
 _STATE: Final = 0
+_PARENT: Final = 1
 _GROUP: Final = 2
 _SESSION: Final = 3
 _START_TICKS: Final = 19
@@ -71,6 +75,32 @@ def end_group(shim: Shim, boot: BootId) -> None:
         return
     if leader or any(_is_member(path, shim) for path in _PROC.iterdir() if path.name.isdigit()):
         signal_group(shim.pid, signal.SIGKILL)
+
+
+def end_session(leader: int) -> None:
+    """Kill all processes of a session, until there are none. Its leader must not be reaped before that."""
+    while members := _session_of(leader):
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def children_of(parent: int) -> list[int]:
+    """Give the living children of a process."""
+    return [pid for pid, fields in _processes() if fields[_PARENT] == str(parent)]
+
+
+def _session_of(leader: int) -> list[int]:
+    return [pid for pid, fields in _processes() if fields[_SESSION] == str(leader)]
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """Give all processes that live, with the fields of their state."""
+    for path in _PROC.iterdir():
+        fields = _stat(int(path.name)) if path.name.isdigit() else []
+        if fields and fields[_STATE] not in _ENDED_STATES:
+            yield int(path.name), fields
 
 
 def _is_member(path: Path, shim: Shim) -> bool:

@@ -53,6 +53,8 @@ from gofer.engines.scheduler.docker_convert import (
 from gofer.engines.scheduler.docker_logs import Output
 from gofer.engines.scheduler.docker_make import Maker
 from gofer.engines.scheduler.docker_pull import Images
+from gofer.engines.scheduler.docker_terminal import docker_terminal
+from gofer.engines.terminals import Terminal, TerminalSpec
 
 _log = structlog.get_logger(__name__)
 
@@ -194,6 +196,15 @@ class DockerEngine:
                 await self._void_unstarted(handle, inspected)
             case ContainerState.RUNNING:
                 await self._end_running(handle, stop_signal_of(inspected), grace)
+
+    @asynccontextmanager
+    async def attach(self, handle: ContainerHandle, spec: TerminalSpec) -> AsyncIterator[Terminal]:
+        """Run a command in the container, on a terminal. Raises `FailedPrecondition` where it isn't ours."""
+        inspected = _ours(handle, await self._present(handle))
+        if status_of(inspected).state is not ContainerState.RUNNING:
+            raise FailedPrecondition(f"the container {handle} does not run", handle=handle)
+        async with docker_terminal(self._client, handle, spec) as terminal:
+            yield terminal
 
     async def inspect(self, handle: ContainerHandle) -> ContainerStatus:
         """Tell state, exit code and times."""

@@ -9,7 +9,7 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Final, Self
 
 import aiodocker
 import aiohttp
+from aiodocker.stream import Stream
 from aiodocker.types import SENTINEL
+from yarl import URL
 
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError, InvalidInput, NotFound
 from gofer.engines.scheduler.docker_convert import Json, text_of
@@ -86,6 +88,28 @@ class ByteStream:
             if not line:
                 return
             yield line
+
+
+class HijackedStream:
+    """A connection that was a request's, and carries bytes both ways since."""
+
+    def __init__(self, stream: Stream, request: "_Request") -> None:
+        self._stream = stream
+        self._request = request
+
+    async def read(self) -> bytes:
+        """Give what has arrived, waiting for at least a byte; empty at the end. Cancelling loses nothing.
+
+        Raises `EngineUnavailable` where the connection breaks, as far as that can be told.
+        """
+        with _translating(self._request):
+            message = await self._stream.read_out()
+        return b"" if message is None else message.data
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; nothing where the other side has ended. Raises as `read`."""
+        with _translating(self._request), suppress(AssertionError):  # aiodocker asserts that the connection is there
+            await self._stream.write_in(data)
 
 
 class DockerClient(aiodocker.Docker):
@@ -183,6 +207,23 @@ class DockerClient(aiodocker.Docker):
             with _translating(request):
                 response = await stack.enter_async_context(self._send(request))
             yield ByteStream(response, request)
+
+    @asynccontextmanager
+    async def hijacked(self, path: str, body: Json) -> AsyncIterator[HijackedStream]:
+        """Ask to do something with the connection from then on; leaving closes it. Raises as `post`."""
+        request = _Request(method="POST", path=path, body=body, forever=True, at_500=At500.REFUSED)
+
+        async def ask() -> tuple[URL, bytes, bool]:
+            return URL(path), json.dumps(body).encode(), True
+
+        stream = Stream(self, ask, aiohttp.ClientTimeout(sock_connect=_CONNECT_SECONDS))
+        try:
+            with _translating(request):
+                await stream.__aenter__()
+            yield HijackedStream(stream, request)
+        finally:
+            with suppress(AssertionError):
+                await stream.close()
 
     async def _call(self, request: "_Request") -> object:
         with _translating(request):

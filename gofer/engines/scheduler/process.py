@@ -38,6 +38,7 @@ from gofer.engines.process.group import BootId, read_boot_id
 from gofer.engines.process.inotify import FileChanges
 from gofer.engines.process.shim import Launched, Tools, launch
 from gofer.engines.process.spool import SpoolReader
+from gofer.engines.process.terminal import process_terminal
 from gofer.engines.process.threads import Threads
 from gofer.engines.process.watch import Watch
 from gofer.engines.protocols import (
@@ -52,6 +53,7 @@ from gofer.engines.protocols import (
     Owned,
     PullProgress,
 )
+from gofer.engines.terminals import Terminal, TerminalSpec
 from gofer.files import ensure_private_folder
 
 
@@ -187,6 +189,15 @@ class ProcessEngine:
                     await watch.ended.wait()
         watch.signal(signal.SIGKILL)
         await watch.ended.wait()
+
+    @asynccontextmanager
+    async def attach(self, handle: ContainerHandle, spec: TerminalSpec) -> AsyncIterator[Terminal]:
+        """Run a command beside the task, on a terminal."""
+        opened = self._use()
+        if (await self.inspect(handle)).state is not ContainerState.RUNNING:
+            raise FailedPrecondition(f"the container {handle} does not run", handle=handle)
+        async with process_terminal(self._folder(handle), spec, sh=opened.tools.sh, threads=opened.threads) as terminal:
+            yield terminal
 
     async def inspect(self, handle: ContainerHandle) -> ContainerStatus:
         """Tell state, exit code and times."""

@@ -219,6 +219,7 @@ __all__ = (
     "TaskRunStatusReasonReason",
     "TaskRunTaskRunState",
     "TaskRunTaskRunStatus",
+    "TerminalSize",
     "ToggleEventIngressRequest",
     "ToggleEventIngressResponse",
     "Token",
@@ -541,6 +542,21 @@ class AttachToTaskRunInit(betterproto2.Message):
     What to run beside the task in its container; none = `sh`.
     """
 
+    size: "TerminalSize | None" = betterproto2.field(100, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Of the window; left out = 24 rows of 80 columns.
+    """
+
+    term: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    The kind of terminal, as the variable TERM names it; empty = `xterm`.
+    """
+
+    raw: "bool" = betterproto2.field(102, betterproto2.TYPE_BOOL)
+    """
+    Get the exact bytes as `chunk` instead of `output`, and the exit code at the end.
+    """
+
 
 default_message_pool.register_message("proto", "AttachToTaskRunInit", AttachToTaskRunInit)
 
@@ -552,6 +568,16 @@ class AttachToTaskRunInput(betterproto2.Message):
     Written to the terminal as it is.
     """
 
+    chunk: "bytes" = betterproto2.field(100, betterproto2.TYPE_BYTES)
+    """
+    The same as bytes, which need not be UTF-8; after `input` where both are set.
+    """
+
+    size: "TerminalSize | None" = betterproto2.field(101, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The window has this size now.
+    """
+
 
 default_message_pool.register_message("proto", "AttachToTaskRunInput", AttachToTaskRunInput)
 
@@ -560,7 +586,18 @@ default_message_pool.register_message("proto", "AttachToTaskRunInput", AttachToT
 class AttachToTaskRunOutput(betterproto2.Message):
     output: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    What the terminal printed, cut anywhere.
+    What the terminal printed, cut anywhere; bytes that are not UTF-8 are left out.
+    """
+
+    chunk: "bytes" = betterproto2.field(100, betterproto2.TYPE_BYTES)
+    """
+    With `raw`: what the terminal printed, exactly, cut anywhere.
+    """
+
+    exit_code: "int | None" = betterproto2.field(101, betterproto2.TYPE_INT64, optional=True)
+    """
+    With `raw`, in the last message, which has no `chunk`: how the command ended. Not there where the
+    task run has ended, or where the engine can't tell.
     """
 
 
@@ -570,7 +607,8 @@ default_message_pool.register_message("proto", "AttachToTaskRunOutput", AttachTo
 @dataclass(eq=False, repr=False)
 class AttachToTaskRunRequest(betterproto2.Message):
     """
-    The first message must be `init`, all others `input`.
+    The first message must be `init`, all others `input`. Whoever ends the stream of messages ends the
+    command; so does the end of the task run, and that of the token.
 
     Oneofs:
         - requestType:
@@ -3979,6 +4017,26 @@ class TaskRunStatusReason(betterproto2.Message):
 
 
 default_message_pool.register_message("proto", "TaskRunStatusReason", TaskRunStatusReason)
+
+
+@dataclass(eq=False, repr=False)
+class TerminalSize(betterproto2.Message):
+    """
+    The size of a terminal's window, in characters.
+    """
+
+    rows: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    1 to 10,000.
+    """
+
+    columns: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    1 to 10,000.
+    """
+
+
+default_message_pool.register_message("proto", "TerminalSize", TerminalSize)
 
 
 @dataclass(eq=False, repr=False)

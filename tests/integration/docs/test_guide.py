@@ -26,6 +26,7 @@ RUN_ELSEWHERE: Final = {
     "grpcurl -insecure localhost:8080 list": "tests/service/test_reflection.py",
     "grpcurl -insecure localhost:8080 describe proto.StartRunRequest": "tests/service/test_reflection.py",
     "grpcurl -insecure localhost:8080 proto.Gofer/GetSystemInfo": "tests/service/test_reflection.py",
+    "gofer taskrun attach slow 4 work": "tests/integration/cli/test_attach.py",
     "gofer up examples/hello_go": "tests/integration/cli/test_up_languages.py",
     "gofer up examples/hello_rust": "tests/integration/cli/test_up_languages.py",
     **dict.fromkeys(

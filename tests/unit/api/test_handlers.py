@@ -1,6 +1,7 @@
 import pytest
 
 from gofer.api.composite import Composite, Rpc
+from gofer.api.handlers.attachments import AttachmentHandlers
 from gofer.api.handlers.events import EventHandlers
 from gofer.api.handlers.namespaces import NamespaceHandlers
 from gofer.api.handlers.not_due import NOT_DUE, NotDueHandlers
@@ -15,6 +16,7 @@ from gofer.core.errors import NotImplementedYet
 from gofer_sdk._proto import proto
 
 DUE = (
+    AttachmentHandlers,
     EventHandlers,
     NamespaceHandlers,
     ObjectHandlers,

@@ -1,0 +1,129 @@
+"""Commands on a terminal in a running container: what Docker calls exec.
+
+Docker ends no such command because its client has gone. So each gets a mark into its environment, which all that it
+starts inherits, and what bears the mark is killed from inside the container when the terminal is left.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from gofer.core.errors import FailedPrecondition, GoferError, NotFound
+from gofer.engines.protocols import ContainerHandle
+from gofer.engines.scheduler.docker_client import DockerClient, HijackedStream
+from gofer.engines.scheduler.docker_convert import int_of, text_of
+from gofer.engines.terminals import TerminalSize, TerminalSpec
+
+_log = structlog.get_logger(__name__)
+
+MARK: Final = "GOFER_ATTACHED"
+"""The variable that marks a command on a terminal."""
+
+_END_WITHIN: Final = timedelta(seconds=10)
+_PAUSE_SECONDS: Final = 0.05
+_TRIES: Final = 100  # until Docker knows how a command has ended that it gave the end of
+# Processes that are killed may have started others meanwhile. `$(...)` takes the NUL bytes out.
+_KILL: Final = r"""
+tries=0 found=1
+while [ $found = 1 ] && [ $tries -lt 50 ]; do
+  found=0 tries=$((tries + 1))
+  for each in /proc/[0-9]*; do
+    case "$(cat "$each/environ" 2>/dev/null)" in
+      *"$1"*) found=1; kill -9 "${each#/proc/}" ;;
+    esac
+  done 2>/dev/null
+done
+"""
+
+
+@asynccontextmanager
+async def docker_terminal(
+    client: DockerClient, handle: ContainerHandle, spec: TerminalSpec
+) -> AsyncIterator["DockerTerminal"]:
+    """Open a terminal in a running container. Raises `NotFound`, and `FailedPrecondition` where it does not run."""
+    mark = f"{MARK}={secrets.token_hex(16)}"
+    command = await _made(client, handle, list(spec.command), [*_pairs(spec), mark], tty=True)
+    try:
+        async with client.hijacked(f"exec/{command}/start", {"Detach": False, "Tty": True}) as stream:
+            terminal = DockerTerminal(client, command, stream)
+            await terminal.resize(spec.size)
+            yield terminal
+    finally:
+        await _end(client, handle, command, mark)
+
+
+class DockerTerminal:
+    """The terminal of one command in a container."""
+
+    def __init__(self, client: DockerClient, command: str, stream: HijackedStream) -> None:
+        """Use the stream, which is the caller's."""
+        self._client = client
+        self._command = command
+        self._stream = stream
+
+    async def read(self) -> bytes:
+        """Give what was printed."""
+        return await self._stream.read()
+
+    async def write(self, data: bytes) -> None:
+        """Type bytes."""
+        await self._stream.write(data)
+
+    async def resize(self, size: TerminalSize) -> None:
+        """Set the window's size; one that has ended, or was not begun by then, has none."""
+        with suppress(NotFound, FailedPrecondition):
+            await self._client.post(f"exec/{self._command}/resize", h=str(size.rows), w=str(size.columns))
+
+    async def exit_code(self) -> int | None:
+        """Ask how it ended; None where Docker does not know it any more."""
+        for _ in range(_TRIES):
+            try:
+                told = await self._client.get(f"exec/{self._command}/json")
+            except (NotFound, FailedPrecondition):
+                return None
+            if not told.get("Running"):
+                return int_of(told, "ExitCode")
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return None
+
+
+async def _made(
+    client: DockerClient, handle: ContainerHandle, words: list[str], environment: list[str], *, tty: bool
+) -> str:
+    made = await client.post(
+        f"containers/{handle}/exec",
+        {
+            "AttachStdin": tty,
+            "AttachStdout": tty,
+            "AttachStderr": tty,
+            "Tty": tty,
+            "Cmd": list(words),
+            "Env": list(environment),
+        },
+    )
+    return text_of(made, "Id")
+
+
+async def _end(client: DockerClient, handle: ContainerHandle, command: str, mark: str) -> None:
+    """Kill what bears the mark, where the command has not ended; a container that has ended took it along."""
+    try:
+        async with asyncio.timeout(_END_WITHIN.total_seconds()):
+            if not (await client.get(f"exec/{command}/json")).get("Running"):
+                return
+            killer = await _made(client, handle, ["sh", "-c", _KILL, "gofer-end", mark], [], tty=False)
+            await client.post(f"exec/{killer}/start", {"Detach": True, "Tty": False})
+            while (await client.get(f"exec/{command}/json")).get("Running"):  # noqa: ASYNC110 (Docker tells nobody)
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except (NotFound, FailedPrecondition):
+        return
+    except (GoferError, TimeoutError) as error:
+        _log.warning("a command on a terminal may go on in its container", container=handle, error=str(error))
+
+
+def _pairs(spec: TerminalSpec) -> list[str]:
+    return [f"{key}={value}" for key, value in spec.environment.items()]
