@@ -123,6 +123,7 @@ TABLE: Final[Mapping[str, Row]] = {
     **{f"service token {name}": row for name, row in _TOKENS.items()},
     **{f"service tokens {name}": row for name, row in _TOKENS.items()},
     "service toggle-event-ingress": Row(arguments=("--yes",), elsewhere="tests/integration/cli/test_commands.py"),
+    "taskrun attach": Row(elsewhere="tests/integration/cli/test_attach.py"),  # talks to a program on a terminal
     "taskrun cancel": Row(arguments=("{p}", "1", "only"), key="status"),
     "taskrun delete-logs": Row(
         arguments=("{p}", "{run}", "only", "--yes"),
