@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 import typer
 
 from gofer.cli.aio import ExitStatus, command
-from gofer.cli.attaching import converse, wish_for
 from gofer.cli.commands.event import details_of
 from gofer.cli.commands.options import (
     ForceOption,
@@ -29,7 +28,6 @@ from gofer.cli.pages import take
 from gofer.cli.show import needs_of, show_task_runs, words_of_needs
 from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
 from gofer.cli.tables import Cell
-from gofer.cli.terminal import LocalTerminal
 from gofer.cli.words import moment, span
 
 if TYPE_CHECKING:
@@ -138,6 +136,9 @@ async def attach(
 
     Every key goes there, Ctrl-C too. Where the standard input is no terminal, it is typed as it comes.
     """
+    from gofer.cli.attaching import converse, wish_for
+    from gofer.cli.terminal import LocalTerminal
+
     cli = cli_of(ctx)
     words = _words(program)
     local = LocalTerminal()
