@@ -9,7 +9,7 @@ from typing import Final
 
 SECONDS_AN_HOUR: Final = 3600.0
 MEGABYTE: Final = 1e6
-WARM_UP_SHARE: Final = 0.25
+WARM_UP_SHARE: Final = 1 / 3
 """How much of the time the server works before anything is measured: caches fill, what is kept reaches its limit."""
 
 
