@@ -87,6 +87,10 @@ pub struct UserPipelineConfig {
     pub parallelism: i64,
     #[prost(message, repeated, tag="5")]
     pub tasks: ::prost::alloc::vec::Vec<UserPipelineTaskConfig>,
+    /// How long a run of it may take from its admission, as a Go duration such as `8h`; empty or 0 =
+    /// no limit.
+    #[prost(string, tag="100")]
+    pub run_timeout: ::prost::alloc::string::String,
 }
 /// One task as its author wrote it.
 #[allow(clippy::derive_partial_eq_without_eq)]
@@ -114,6 +118,10 @@ pub struct UserPipelineTaskConfig {
     pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag="9")]
     pub inject_api_token: bool,
+    /// How long its container may run, as a Go duration such as `1h30m`; empty or 0 = as long as it
+    /// likes.
+    #[prost(string, tag="100")]
+    pub timeout: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `UserPipelineTaskConfig`.
 pub mod user_pipeline_task_config {
