@@ -86,7 +86,7 @@ async def on_thread(connection: aiosqlite.Connection, function: Callable[[sqlite
             raise RuntimeError("a database function raised StopIteration") from error
 
     await connection.execute(cast("str", keep))  # FunctionConnection takes it
-    return results[0]
+    return results.pop()  # the thread remembers its last job, and would remember the result with it
 
 
 @asynccontextmanager

@@ -73,7 +73,7 @@ class Writer(Generic[U]):
         self._jobs.append(_Job(function=lambda unit: results.append(function(unit)), done=done))
         self._wake.set()
         await done
-        return results[0]
+        return results.pop()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Commit group after group; after `stop`, what is queued is still stored."""
@@ -112,9 +112,8 @@ class Writer(Generic[U]):
             for job, outcome in zip(group, outcomes, strict=True):
                 self._settle(job, outcome.error if isinstance(outcome, Failed) else None)
         finally:
-            for (
-                job
-            ) in group:  # only if the writer itself fails or is cancelled: the commit may or may not have happened
+            # Only if the writer itself fails or is cancelled: the commit may or may not have happened.
+            for job in group:
                 if not job.done.done():
                     self._settle(job, Unavailable("the server stopped before it knew whether the change was stored"))
 

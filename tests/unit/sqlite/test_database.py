@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import random
 import sqlite3
 import stat
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -57,6 +59,18 @@ async def test_a_change_is_counted_before_anybody_hears_of_it(store: Store) -> N
     await store.add("a")
 
     assert before < store.database.changes
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+async def test_nothing_remembers_what_a_call_has_given(store: Store, way: str) -> None:
+    class Large:
+        pass
+
+    call = store.database.read if way == "read" else store.database.write
+    given = weakref.ref(await call(lambda _unit: Large()))
+    gc.collect()
+
+    assert given() is None
 
 
 async def test_events_are_published_before_the_writer_hears_of_its_commit(store: Store) -> None:
