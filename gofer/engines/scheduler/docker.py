@@ -145,8 +145,8 @@ class DockerEngine:
                 if not is_fresh:
                     await connected.maker.check_found(handle, await self._inspect(handle))
                 await connected.client.post(f"containers/{handle}/start")
-            except NotFound:
-                if handle not in self._void:
+            except (NotFound, FailedPrecondition):
+                if handle not in self._void:  # else a stop has removed it meanwhile, whatever the daemon says of that
                     raise
 
     # ------------------------------------------------------------ while it runs
