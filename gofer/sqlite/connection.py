@@ -78,15 +78,22 @@ async def on_thread(connection: aiosqlite.Connection, function: Callable[[sqlite
     Cancelling the wait does not end the function.
     """
     results: list[T] = []
+    is_wanted = True
 
     def keep(raw: sqlite3.Connection) -> None:
         try:
-            results.append(function(raw))
+            result = function(raw)
         except StopIteration as error:  # no future can carry it: the caller would wait for ever
             raise RuntimeError("a database function raised StopIteration") from error
+        if is_wanted:
+            results.append(result)
 
-    await connection.execute(cast("str", keep))  # FunctionConnection takes it
-    return results.pop()  # the thread remembers its last job, and would remember the result with it
+    try:
+        await connection.execute(cast("str", keep))  # FunctionConnection takes it
+        return results.pop()
+    finally:  # the thread remembers its last job, and would remember the result with it
+        is_wanted = False
+        results.clear()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@ import gc
 import random
 import sqlite3
 import stat
+import threading
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -71,6 +72,30 @@ async def test_nothing_remembers_what_a_call_has_given(store: Store, way: str) -
     gc.collect()
 
     assert given() is None
+
+
+async def test_nothing_remembers_what_nobody_waits_for_any_more(store: Store) -> None:
+    class Large:
+        pass
+
+    given: list[weakref.ref[Large]] = []
+    begun, may_end = threading.Event(), threading.Event()
+
+    def make(_unit: Unit) -> Large:
+        begun.set()
+        may_end.wait()
+        large = Large()
+        given.append(weakref.ref(large))
+        return large
+
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(store.database.read(make))
+        await asyncio.to_thread(begun.wait)
+        reading.cancel()
+        await asyncio.wait((reading,))
+        may_end.set()
+    while not given or given[0]() is not None:  # noqa: ASYNC110 - another thread lets go of it
+        await asyncio.sleep(0.01)
 
 
 async def test_events_are_published_before_the_writer_hears_of_its_commit(store: Store) -> None:
