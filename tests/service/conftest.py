@@ -1,10 +1,12 @@
 """A whole server in the test's own process: real storage, real TLS on loopback, the memory engine."""
 
 import ssl
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from grpclib.client import Channel
@@ -24,6 +26,7 @@ from gofer.config.settings import (
 )
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
+from tests.fakes.contract_client import make_modules
 from tests.service.secured import Secured, secured
 
 HOST = "127.0.0.1"
@@ -78,3 +81,13 @@ async def guarded(settings: Settings) -> AsyncIterator[Secured]:
     development = replace(settings.development, bypass_auth=False)
     async with running_app(replace(settings, dev_mode=False, development=development)) as app, secured(app) as it:
         yield it
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModuleType, ModuleType]]:
+    """The messages and the stubs of the 0.6 contract, as google's own tools make them."""
+    before = set(sys.modules)
+    yield make_modules(tmp_path_factory.mktemp("contract"))
+    for name in set(sys.modules) - before:
+        if name.startswith("contract"):
+            del sys.modules[name]

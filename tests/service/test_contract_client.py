@@ -1,8 +1,7 @@
 """A client that knows the 0.6 contract alone, made by google's own tools, against the server over TLS."""
 
 import json
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
 
@@ -10,17 +9,7 @@ import grpc  # type: ignore[import-untyped]  # it comes without types
 import pytest
 
 from gofer.app import App
-from tests.fakes.contract_client import make_modules
 from tests.service.secured import Secured
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModuleType, ModuleType]]:
-    before = set(sys.modules)
-    yield make_modules(tmp_path_factory.mktemp("contract"))
-    for name in set(sys.modules) - before:
-        if name.startswith("contract"):
-            del sys.modules[name]
 
 
 @pytest.fixture
