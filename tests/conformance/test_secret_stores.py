@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from gofer.core.ids import BlobId, BlobKey, InstanceId
 from gofer.engines.protocols import SecretStoreEngine
 from gofer.engines.secret_store.memory import MemorySecretStore
 from gofer.engines.secret_store.sqlite import SqliteSecretStore
+from tests.conformance.given import GIVEN, engines, given_case
 
 HERE = InstanceId("0123456789ab")
 ELSEWHERE = InstanceId("ba9876543210")
@@ -25,9 +27,11 @@ def key(blob: str, instance: InstanceId = HERE) -> BlobKey:
     return BlobKey(instance=instance, blob=BlobId(blob))
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=engines("secret_store", "sqlite", "memory"))
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Make an adapter of the same store, each time a new one."""
+    if request.param == GIVEN:
+        return cast("Make", given_case(tmp_path).make)
     if request.param == "memory":
         one = MemorySecretStore()
         return lambda: one

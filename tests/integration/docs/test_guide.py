@@ -59,6 +59,10 @@ RUN_ELSEWHERE: Final = {
         ),
         "tests/integration/cli/test_production.py",
     ),
+    "./dev environment": "dev.d/environment",  # begins every ./dev test
+    "GOFER_TEST_ENGINE=shelf_case:Case PYTHONPATH=examples/engine .venv/bin/python -m pytest tests/conformance": (
+        "tests/conformance/test_given_engine.py"
+    ),
     "gofer service stop --drain --timeout 30m": "tests/integration/cli/test_service.py",
     **dict.fromkeys(
         (  # of a system's administrator; the unit itself is checked there
@@ -123,7 +127,7 @@ def test_no_command_of_the_page_escapes(page: Path) -> None:
     shell = [line for block in blocks if block.kind in {"sh", "bash", "shell"} for line in block.lines if line]
 
     assert [] == [line for line in shell if line not in RUN_ELSEWHERE]
-    assert {"console", "python", "sh", "hcl", "text", "go", "rust"} >= {block.kind for block in blocks}
+    assert {"console", "python", "sh", "hcl", "text", "toml", "go", "rust"} >= {block.kind for block in blocks}
     assert all(block.lines[0].startswith("$ ") for block in blocks if block.kind == "console")
 
 

@@ -1,0 +1,7 @@
+secret_store {
+  engine = "shelf"
+
+  shelf {
+    folder = "/srv/shelf"
+  }
+}
