@@ -29,6 +29,19 @@ _EXITS: Final[Mapping[ExitStatus, str]] = {
 }
 _INTERRUPTED: Final = ("130", "interrupted, by Ctrl-C for example")
 
+_ADVICE: Final[Mapping[ErrorCode, str]] = {
+    ErrorCode.INVALID_INPUT: "mend the request as the message says; sent again unchanged it fails again",
+    ErrorCode.NOT_FOUND: "look for the name in a list, and at the namespace that you asked in",
+    ErrorCode.ALREADY_EXISTS: "take another name, or the thing that is there; some calls have a `force`",
+    ErrorCode.FAILED_PRECONDITION: "bring the thing into the state that the message asks for, then call again",
+    ErrorCode.LIMIT_REACHED: "send less, delete what isn't needed, or have the setting raised that the message names",
+    ErrorCode.UNAUTHENTICATED: "give a token that is enabled and not expired; `gofer context` tells which is used",
+    ErrorCode.PERMISSION_DENIED: "take a token for the namespace, or a management token",
+    ErrorCode.NOT_IMPLEMENTED: "compare the versions of server and client: `gofer service info`",
+    ErrorCode.UNAVAILABLE: "call again a little later; `gofer doctor` looks for what is wrong",
+    ErrorCode.INTERNAL: "report it, with what the server's log has under the id",
+}
+
 _RUN_STATES: Final[Mapping[RunState, str]] = {
     RunState.PENDING: "stored; waits for its turn",
     RunState.RUNNING: "under way",
@@ -50,7 +63,7 @@ _TASK_STATES: Final[Mapping[TaskState, str]] = {
 
 def errors() -> str:
     """Return the table of errors."""
-    return join(table(("error", "gRPC status", "in Python", "exit status", "means"), _errors()))
+    return join(table(("error", "gRPC status", "in Python", "exit status", "means", "what to do"), _errors()))
 
 
 def exit_statuses() -> str:
@@ -74,7 +87,7 @@ def reasons() -> str:
     return join(table(("code", "means", "of a run", "of a task run"), _reasons()))
 
 
-def _errors() -> Iterator[tuple[str, str, str, str, str]]:
+def _errors() -> Iterator[tuple[str, str, str, str, str, str]]:
     for error in ErrorCode:
         status = STATUS[error]
         kind = KIND_BY_STATUS[status]
@@ -84,6 +97,7 @@ def _errors() -> Iterator[tuple[str, str, str, str, str]]:
             code(kind.__name__),
             str(exit_status_of(kind)),
             sentences(inspect.getdoc(kind) or ""),
+            _ADVICE[error],
         )
 
 

@@ -109,6 +109,9 @@ def test_every_error_state_reason_and_exit_status_is_told() -> None:
     for names in (ErrorCode, RunState, TaskState, ReasonCode):
         assert [] == _missing([each.value for each in names], page)
     assert [] == _missing([kind.__name__ for kind in KIND_BY_STATUS.values()], page)
+    for error in ErrorCode:
+        (row,) = re.findall(rf"^\| `{error.value}` \|.+$", page.partition("## Exit")[0], re.MULTILINE)
+        assert 6 == len([cell for cell in row.strip("|").split(" | ") if cell.strip()]), error
     assert all(re.search(rf"^\| {status.value} \|", page, re.MULTILINE) for status in ExitStatus)
 
 
