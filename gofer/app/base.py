@@ -83,11 +83,7 @@ async def open_base(
         stack, settings, _publishing(bus, known_tokens, probes), clock=clock, observe=probes.group
     )
     stack.callback(bus.close)
-    await Namespaces(database=database).ensure_default()
-    await Tokens(database=database).revoke_left_over()
-    await Pipelines(
-        database=database, sealer=sealer, version_limit=settings.pipeline_version_limit
-    ).fail_running_deployments()
+    await _settle_stored(database, sealer, settings)
     registry = EngineRegistry()
     engines = await stack.enter_async_context(
         OpenedEngines(lambda name: registry.scheduler(name, engine_settings(settings, name)))
@@ -112,6 +108,14 @@ async def open_base(
         troubles=troubles,
         stop=stop,
     )
+
+
+async def _settle_stored(database: Database[Unit], sealer: Sealer, settings: Settings) -> None:
+    """Have what every database holds, and end what the last server left unfinished."""
+    await Namespaces(database=database).ensure_default()
+    await Tokens(database=database).revoke_left_over()
+    pipelines = Pipelines(database=database, sealer=sealer, version_limit=settings.pipeline_version_limit)
+    await pipelines.fail_running_deployments()
 
 
 async def _open_folders(stack: AsyncExitStack, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from gofer.cli.tables import Cell, Style
 from gofer.cli.words import moment, span, title
 
 if TYPE_CHECKING:
+    from gofer.cli.output import Output
     from gofer_sdk._proto import proto
     from gofer_sdk.client import GoferClient
 
@@ -93,19 +94,24 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument) -> None:
     show_tasks(output, found.config.tasks)
     if runs:
         output.line()
-        output.table(
-            ("Last runs", "State", "Started", "Duration", "By"),
+        _show_last(output, runs)
+
+
+def _show_last(output: "Output", runs: "Sequence[proto.Run]") -> None:
+    now, detail = output.now(), output.detail
+    output.table(
+        ("Last runs", "State", "Started", "Duration", "By"),
+        [
             [
-                [
-                    str(each.id),
-                    cell_of(state_of_run(each)),
-                    moment(each.started, now=now, detail=detail),
-                    span(each.started, each.ended, now=now),
-                    each.initiator.name if each.initiator else "?",
-                ]
-                for each in runs
-            ],
-        )
+                str(each.id),
+                cell_of(state_of_run(each)),
+                moment(each.started, now=now, detail=detail),
+                span(each.started, each.ended, now=now),
+                each.initiator.name if each.initiator else "?",
+            ]
+            for each in runs
+        ],
+    )
 
 
 @app.command()
