@@ -1,7 +1,9 @@
 """Terminals in running tasks, over the wire; the tasks are processes of this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,15 @@ from gofer_sdk._proto.proto import AttachToTaskRunRequest as Request
 from tests.service.wire import ended, register, start, task, up
 
 ATTACH = "/proto.Gofer/AttachToTaskRun"
+
+
+@pytest.fixture(autouse=True)
+def no_task_left(tmp_path: Path) -> Iterator[None]:
+    """End the tasks that a server lets go of when it stops."""
+    yield
+    for claim in (tmp_path / "data" / "processes").glob("*/claim"):
+        with suppress(ProcessLookupError):
+            os.killpg(int(claim.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture
