@@ -1,7 +1,7 @@
-"""The only module that knows names which grpclib 0.4.9 keeps private; a test holds every one of them.
+"""The only module that knows names which grpclib 0.4.9 and its h2 keep private; a test holds every one of them.
 
-What they are for: to look at a message's length before its body is read, to send many messages in one buffer, and to
-close connections, which grpclib leaves open and served after its `close`.
+What they are for: to look at a message's length before its body is read, to send many messages in one buffer, to
+close connections, which grpclib leaves open and served after its `close`, and to hold little for each of them.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from grpclib.protocol import H2Protocol
 from grpclib.server import Handler, Server, Stream
 from h2.events import UnknownFrameReceived
 from h2.exceptions import ProtocolError
+from h2.utilities import SizeLimitDict
 
 from gofer.api.gathering import GatheringTransport
 
@@ -34,6 +35,10 @@ PATIENCE: Final = timedelta(seconds=60)
 """How long a client may take nothing of what is sent to it."""
 MOST_CONNECTIONS: Final = 1000
 """Of one listener. What each of them has sent and nobody has read is bounded by its windows."""
+MOST_CLOSED_STREAMS: Final = 256
+"""How many calls that are over a connection still knows, so that what their client sent before it heard of the end does
+no harm: by then it has begun a hundred others at the most, as only so many may be open. h2 itself remembers 65,536,
+which makes eight megabytes of every connection that lasts."""
 PIECE_BYTES: Final = 64 * 1024
 """Of a message, to look at whether the other side goes on sending or taking."""
 TIMEOUT: Final = "grpc-timeout"
@@ -168,6 +173,7 @@ class TrackedProtocol(H2Protocol):
         if isinstance(transport, asyncio.Transport):
             transport = GatheringTransport(transport)
         super().connection_made(transport)
+        self.connection._connection._closed_streams = SizeLimitDict(size_limit=MOST_CLOSED_STREAMS)  # noqa: SLF001
         # grpclib would end the connection; HTTP/2 wants frames of an unknown kind to be passed over.
         self.processor.processors[UnknownFrameReceived] = _pass_over
         self._transport = transport

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from grpclib.client import Channel
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Stream
 
 from gofer.api.gateway import LARGEST_AT_ONCE
-from gofer.api.grpclib_inside import PIECE_BYTES, TrackingServer
+from gofer.api.grpclib_inside import MOST_CLOSED_STREAMS, PIECE_BYTES, TrackingServer
 from gofer.api.listen import listen
 from gofer.api.room import SMALL_BYTES
 from gofer_sdk._proto.proto import GetPipelineRequest, GetPipelineResponse, GetTaskRunLogsRequest, GoferStub
@@ -114,6 +115,27 @@ async def test_a_stream_of_replies_keeps_no_large_request(tmp_path: Path) -> Non
                 pass
 
     assert caught.value.status is Status.RESOURCE_EXHAUSTED
+
+
+async def test_a_connection_forgets_calls_that_are_long_over() -> None:
+    """Each of them cost a hundred bytes for as long as the connection lasted: megabytes for a client that stays."""
+    server = TrackingServer([make_gateway(Scripted(get=echo))], codec=WireCodec())
+    (listener, *others) = await listen(FREE_PORT)
+    for each in others:
+        each.close()
+    channel = Channel(*listener.getsockname()[:2], codec=WireCodec())
+    await server.start(sock=listener)
+    try:
+        for _ in range(0, MOST_CLOSED_STREAMS + 100, 50):
+            await asyncio.gather(*(GoferStub(channel).get_pipeline(GetPipelineRequest()) for _ in range(50)))
+        (connection,) = server._connections  # noqa: SLF001 - nobody tells it
+        remembered = len(connection.connection._connection._closed_streams)  # noqa: SLF001
+    finally:
+        channel.close()
+        server.close()
+        await server.wait_closed()
+
+    assert remembered == MOST_CLOSED_STREAMS
 
 
 async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:

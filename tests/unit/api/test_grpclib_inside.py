@@ -1,10 +1,12 @@
-"""The names that grpclib keeps private and gofer.api.grpclib_inside uses: a new version of grpclib stops here first."""
+"""The names that grpclib and h2 keep private and gofer.api.grpclib_inside uses: a new version stops here first."""
 
 import inspect
 from importlib.metadata import version
 
 from grpclib import protocol, server
 from grpclib.encoding.proto import ProtoCodec
+from h2.connection import H2Connection
+from h2.utilities import SizeLimitDict
 
 
 def test_it_is_the_version_whose_inside_is_known() -> None:
@@ -50,3 +52,9 @@ def test_a_stream_reads_and_sends_bytes_as_before() -> None:
     assert list(inspect.signature(protocol.Stream.send_data).parameters) == ["self", "data", "end_stream"]
     assert "raise AssertionError('Received less data than expected')" in inspect.getsource(protocol.Buffer.read)
     assert "self._transport = transport" in inspect.getsource(protocol.Stream.__init__)
+
+
+def test_a_connection_remembers_closed_streams_as_before() -> None:
+    assert "self._connection = connection" in inspect.getsource(protocol.Connection.__init__)
+    assert "self._closed_streams[stream_id] = stream.closed_by" in inspect.getsource(H2Connection)
+    assert type(vars(H2Connection())["_closed_streams"]) is SizeLimitDict
