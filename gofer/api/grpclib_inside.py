@@ -1,18 +1,22 @@
 """The only module that knows names which grpclib 0.4.9 and its h2 keep private; a test holds every one of them.
 
 What they are for: to look at a message's length before its body is read, to send many messages in one buffer, to
-close connections, which grpclib leaves open and served after its `close`, and to hold little for each of them.
+answer calls that there are not, to close connections, which grpclib leaves open and served after its `close`, and to
+hold little for each of them.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Never
 
 import structlog
 from grpclib import protocol
+from grpclib.const import Cardinality, Status
+from grpclib.const import Handler as Method
 from grpclib.encoding.base import CodecBase
+from grpclib.exceptions import GRPCError
 from grpclib.protocol import H2Protocol
 from grpclib.server import Handler, Server, Stream
 from h2.events import UnknownFrameReceived
@@ -44,6 +48,7 @@ PIECE_BYTES: Final = 64 * 1024
 TIMEOUT: Final = "grpc-timeout"
 _A_MILLISECOND: Final = {"H": 1, "M": 1, "S": 1, "m": 1, "u": 1_000, "n": 1_000_000}
 PREFIX_BYTES: Final = 5  # of a message: a byte that says whether it is compressed, then its length
+_SHOWN_OF_A_PATH: Final = 200  # characters
 
 
 class CutShort(Exception):
@@ -116,6 +121,26 @@ def flush(stream: Stream[object, object]) -> None:
     transport = stream._stream._transport  # noqa: SLF001
     if isinstance(transport, GatheringTransport):
         transport.flush()
+
+
+async def _refuse(stream: Stream[object, object]) -> Never:
+    path = stream._method_name[:_SHOWN_OF_A_PATH]  # noqa: SLF001
+    raise GRPCError(Status.UNIMPLEMENTED, f"this server has no call {path!r}; reflection lists those that it has")
+
+
+_NO_METHOD: Final = Method(_refuse, Cardinality.STREAM_STREAM, object, object)
+
+
+class Methods(dict[str, Method]):
+    """The methods by their paths, and one for all other paths, which says that there is none.
+
+    grpclib itself says so without a content type, for which its own clients throw the answer away: UNKNOWN.
+    """
+
+    def get(self, path: str, default: object = None, /) -> Method:
+        """Give what answers a call."""
+        del default
+        return super().get(path, _NO_METHOD)
 
 
 class TolerantHandler(Handler):
@@ -239,6 +264,7 @@ class TrackingServer(Server):
     def __init__(self, services: "Collection[IServable]", *, codec: CodecBase, patience: timedelta = PATIENCE) -> None:
         super().__init__(services, codec=codec)
         self.patience = patience
+        self._mapping = Methods(self._mapping)
         # As ASCII, one odd byte in one call's metadata would end the connection of all of them.
         self._h2_config.header_encoding = "latin-1"
         # What is sent is grpclib's own few headers: no need to look at each of them with each reply.

@@ -283,6 +283,23 @@ async def test_grpcio_hears_the_words_of_an_error(tmp_path: Path) -> None:
     assert re.search("not in this test", details)
 
 
+async def test_grpcio_hears_that_there_is_no_such_call(tmp_path: Path) -> None:
+    async with served(tmp_path, Scripted()) as it:
+        port, certificates = it.server.port, it.certificate.read_bytes()
+
+        def ask() -> tuple[grpc.StatusCode, str]:
+            with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(certificates)) as channel:
+                call = channel.stream_stream("/elsewhere.Service/Call", request_serializer=lambda b: b)
+                with pytest.raises(grpc.RpcError) as caught:
+                    next(call(iter([b"", b""])))
+                return caught.value.code(), caught.value.details()
+
+        code, details = await asyncio.to_thread(ask)
+
+    assert code is grpc.StatusCode.UNIMPLEMENTED
+    assert "no call '/elsewhere.Service/Call'" in details
+
+
 async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
     async def get(message: GetPipelineRequest) -> GetPipelineResponse:
         return GetPipelineResponse()

@@ -323,3 +323,22 @@ async def test_a_call_without_a_path_or_method_is_answered(echoing: Served) -> N
 
     assert methodless[b":status"] == b"405"
     assert pathless[b"grpc-status"] == str(Status.UNIMPLEMENTED.value).encode()
+    assert pathless[b"content-type"].startswith(b"application/grpc")
+
+
+async def test_a_path_that_nothing_is_at_is_unimplemented_and_told(echoing: Served) -> None:
+    """It was UNKNOWN to clients built on grpclib, which take no answer without a content type."""
+    path = "/proto.Gofer/NoSuchCall"
+
+    async def call() -> None:
+        made = echoing.channel.request(path, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse)
+        async with made as stream:
+            await stream.send_message(GetPipelineRequest(), end=True)
+            await stream.recv_message()
+
+    with pytest.raises(GRPCError) as caught:
+        await call()
+
+    assert caught.value.status is Status.UNIMPLEMENTED
+    assert f"this server has no call {path!r}" in (caught.value.message or "")
+    assert text_of(await echoing.stub.get_pipeline(GetPipelineRequest(id="still there"))) == "still there"

@@ -38,6 +38,7 @@ def test_a_connection_and_a_handler_are_made_as_before() -> None:
     ]
     assert list(inspect.signature(server.Handler.accept).parameters) == ["self", "stream", "headers", "release_stream"]
     assert "headers_map[':path']" in inspect.getsource(server.request_handler)
+    assert "mapping.get(method_name)" in inspect.getsource(server.request_handler)
     assert "self._tasks[stream] = " in inspect.getsource(server.Handler.accept)
     assert "self._cancelled.add(task)" in inspect.getsource(server.Handler.cancel)
     assert "self.closing = True" in inspect.getsource(server.Handler.close)
@@ -45,6 +46,7 @@ def test_a_connection_and_a_handler_are_made_as_before() -> None:
 
 def test_a_stream_reads_and_sends_bytes_as_before() -> None:
     assert "self._stream = stream" in inspect.getsource(server.Stream.__init__)
+    assert "self._method_name = method_name" in inspect.getsource(server.Stream.__init__)
     assert server.Stream._send_initial_metadata_done is False  # noqa: SLF001
     assert server.Stream._send_message_done is False  # noqa: SLF001
     assert "self.processors = {" in inspect.getsource(protocol.EventsProcessor)
