@@ -9,6 +9,8 @@ import structlog
 
 from gofer.clock import Clock
 from gofer.config.settings import Settings
+from gofer.core.errors import EngineUnavailable
+from gofer.engines.in_words import InWords
 from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import ObjectStoreEngine, SchedulerEngine, SecretStoreEngine
 from gofer.engines.registry import EngineRegistry
@@ -44,17 +46,21 @@ async def open_storage(
 
 
 async def open_secrets(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> SecretStoreEngine:
-    """Open the configured secret store."""
+    """Open the configured secret store. Raises `GoferError` whatever the store raises."""
     store = settings.secret_store
     blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite}
-    return await stack.enter_async_context(registry.secret_store(store.engine, blocks.get(store.engine, {})))
+    engine = registry.secret_store(store.engine, blocks.get(store.engine, {}))
+    with InWords(f"the secret store {store.engine} can't be opened", EngineUnavailable):
+        return await stack.enter_async_context(engine)
 
 
 async def open_objects(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> ObjectStoreEngine:
-    """Open the configured object store."""
+    """Open the configured object store. Raises `GoferError` whatever the store raises."""
     store = settings.object_store
     blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite, "filesystem": store.filesystem}
-    return await stack.enter_async_context(registry.object_store(store.engine, blocks.get(store.engine, {})))
+    engine = registry.object_store(store.engine, blocks.get(store.engine, {}))
+    with InWords(f"the object store {store.engine} can't be opened", EngineUnavailable):
+        return await stack.enter_async_context(engine)
 
 
 async def own_engine(

@@ -4,16 +4,17 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError
+from gofer.engines.in_words import InWords
 from gofer.engines.protocols import SchedulerEngine
 from gofer.lifecycle import OwnedTasks, owned_tasks
 
 CLOSE_GRACE: Final = timedelta(seconds=1)
+_PASSES: Final = (GoferError, OSError)
 
 
 class OpenedEngines:
@@ -59,7 +60,7 @@ class OpenedEngines:
 
     def unopened(self, name: str) -> SchedulerEngine:
         """Give one that tells what it is and is never opened. Raises as `make` does."""
-        with _InWords(f"the engine {name} can't be made", FailedPrecondition):
+        with InWords(f"the engine {name} can't be made", FailedPrecondition, _PASSES):
             return self._make(name)
 
     async def get(self, name: str) -> SchedulerEngine:
@@ -82,7 +83,7 @@ class OpenedEngines:
         try:
             made = self.unopened(name)
             async with AsyncExitStack() as stack:
-                with _InWords(f"the engine {name} failed when it was opened", EngineUnavailable):
+                with InWords(f"the engine {name} failed when it was opened", EngineUnavailable, _PASSES):
                     engine = await stack.enter_async_context(made)
                 opened.set_result(engine)
                 self._answered[name].set()
@@ -98,20 +99,3 @@ class OpenedEngines:
     def _forget_failure(self, name: str, done: asyncio.Future[SchedulerEngine]) -> None:
         if done.exception() is not None and self._opened.get(name) is done:
             del self._opened[name]
-
-
-@dataclass(frozen=True, slots=True)
-class _InWords:
-    """Puts an error in the place of one that no engine should raise; third parties write engines, too."""
-
-    what: str
-    kind: type[EngineUnavailable | FailedPrecondition]
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, (GoferError, OSError)):
-            raise self.kind(f"{self.what}: {type(error).__name__}: {error}") from error

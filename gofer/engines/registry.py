@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
 from gofer.core.errors import FailedPrecondition, InvalidInput
+from gofer.engines.in_words import InWords
 from gofer.engines.protocols import ObjectStoreEngine, SchedulerEngine, SecretStoreEngine
 
 SCHEDULER_GROUP: Final = "gofer.scheduler_engines"
@@ -33,8 +34,8 @@ class EngineRegistry:
     """Knows the engines that are installed, by kind and name. Looks once, at its making.
 
     Whatever makes an engine raises `InvalidInput` where no package declares its name; the message lists those that are
-    known. It raises `FailedPrecondition` where two packages declare it, its package can't be imported, or what its
-    factory gives is no engine of that kind.
+    known. It raises `FailedPrecondition` where two packages declare it, its package can't be imported, what its factory
+    gives is no engine of that kind, or either raises what is no error of Gofer's; the message names the entry point.
     """
 
     def __init__(self, *, find: Find = installed) -> None:
@@ -110,7 +111,10 @@ class _Kind:
             raise FailedPrecondition(
                 f"the {self.words} {name} is declared by {packages}; uninstall all but one", engine=name
             )
-        engine = self._load(declared[0])(settings)
+        entry = declared[0]
+        factory = self._load(entry)
+        with InWords(f"{self._named(entry)} can't be made", FailedPrecondition):
+            engine = factory(settings)
         missing = [member for member in self.members if not hasattr(engine, member)]
         if missing:
             raise FailedPrecondition(
@@ -119,18 +123,16 @@ class _Kind:
         return engine
 
     def _load(self, entry: EntryPoint) -> Callable[[object], object]:
-        try:
+        with InWords(f"{self._named(entry)} can't be loaded", FailedPrecondition):
             factory = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise FailedPrecondition(
-                f"the {self.words} {entry.name} ({entry.value}, from {_package(entry)}) can't be loaded: {error}",
-                engine=entry.name,
-            ) from error
         if not callable(factory):
             raise FailedPrecondition(
                 f"the {self.words} {entry.name}: {entry.value} is no factory, it can't be called", engine=entry.name
             )
         return cast("Callable[[object], object]", factory)
+
+    def _named(self, entry: EntryPoint) -> str:
+        return f"the {self.words} {entry.name} ({entry.value}, from {_package(entry)})"
 
 
 def _by_name(declared: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:

@@ -123,6 +123,50 @@ def test_a_server_that_cannot_run_says_why_in_lines_and_ends_with_1(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            "def create(settings): raise KeyError('bucket')",
+            (
+                r"the object store engine shelf \(gofer_test_shelf:create, from gofer-test-shelf\) can't be made: "
+                r"KeyError: 'bucket'"
+            ),
+        ),
+        (
+            (
+                "from gofer.engines.object_store.memory import MemoryObjectStore\n"
+                "class Shelf(MemoryObjectStore):\n"
+                "    async def __aenter__(self): raise PermissionError(13, 'Permission denied', '/shelf')\n"
+                "def create(settings): return Shelf()"
+            ),
+            r"the object store shelf can't be opened: PermissionError: \[Errno 13\] Permission denied: '/shelf'",
+        ),
+    ],
+)
+def test_a_store_of_another_package_that_fails_is_told_in_words_and_ends_with_1(
+    tmp_path: Path, config: Path, environment: dict[str, str], *, code: str, expected: str
+) -> None:
+    (tmp_path / "gofer_test_shelf.py").write_text(code)
+    folder = tmp_path / "gofer_test_shelf-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: gofer-test-shelf\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[gofer.object_store_engines]\nshelf = gofer_test_shelf:create\n")
+    config.write_text(config.read_text() + '\nobject_store { engine = "shelf" }\n')
+
+    done = subprocess.run(
+        [*PROGRAM, "service", "start", "--dev-mode", "--config", str(config)],
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert re.search(expected, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_configuration_that_is_not_there_is_named(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [*PROGRAM, "service", "start", "--dev-mode", "--config", "/nowhere/gofer.hcl"],

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_our_own_engines_are_declared_like_everybody_elses() -> None:
 
 
 def test_a_factory_gets_its_settings_block() -> None:
-    with pytest.raises(TypeError, match="'int'"):
+    with pytest.raises(FailedPrecondition, match="'int'"):
         registry(length="builtins:len").scheduler("length", 7)
 
 
@@ -59,3 +60,31 @@ def test_what_is_no_factory_is_refused() -> None:
 def test_what_is_no_engine_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(FailedPrecondition, match=r"lacks __aenter__, .*wait"):
         registry(bad="builtins:str").scheduler("bad", {})
+
+
+def test_what_a_factory_should_not_raise_is_told_with_its_entry_point() -> None:
+    """It ended the start of a server with a traceback where the engine was a store."""
+    with pytest.raises(FailedPrecondition) as told:
+        registry(length="builtins:len").scheduler("length", 7)
+
+    assert told.value.message == (
+        "the scheduler engine length (builtins:len, from an unknown package) can't be made: "
+        "TypeError: object of type 'int' has no len()"
+    )
+
+
+def test_what_a_factory_may_raise_is_told_as_it_is() -> None:
+    with pytest.raises(InvalidInput, match=r"^give a folder$"):
+        registry(wrong="tests.unit.engines.test_registry:refusing").scheduler("wrong", {})
+
+
+def refusing(_: object) -> None:
+    raise InvalidInput("give a folder")
+
+
+def test_a_package_that_fails_at_its_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gofer_test_failing.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(FailedPrecondition, match=r"bad \(gofer_test_failing:create.*loaded: ZeroDivisionError: "):
+        registry(bad="gofer_test_failing:create").scheduler("bad", {})
