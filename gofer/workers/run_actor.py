@@ -77,6 +77,7 @@ class RunActor:
         self._fault = _FAULT  # what is told of the last one
         self._refusals = 0  # of the database, since it last took or gave something
         self._supervisors: dict[TaskId, TaskSupervisor] = {}
+        self._stops: set[StopTask] = set()  # those that were begun
         self._deadlines = Deadlines(key=key, clock=parts.clock, spawn=spawn, post=self.post)
         self._while_live: list[asyncio.Task[object]] = []  # effects that mean nothing once the run has ended
         self._plan: Plan
@@ -173,16 +174,13 @@ class RunActor:
 
     async def _take_up(self) -> None:
         """Begin what is committed and in nobody's hands: left by an earlier process, or by a lost reply."""
-        unsupervised = {task for task in self._plan.tasks if task not in self._supervisors}
         effects = await self._thought(lambda: resume(self._plan, self._progress))
-        await self._start_all(
-            (
-                effect
-                for effect in effects
-                if not isinstance(effect, LaunchTask | AdoptTask | StopTask) or effect.task in unsupervised
-            ),
-            adopted=True,
-        )
+        await self._start_all((effect for effect in effects if not self._is_begun(effect)), adopted=True)
+
+    def _is_begun(self, effect: Effect) -> bool:
+        if isinstance(effect, LaunchTask | AdoptTask):
+            return effect.task in self._supervisors
+        return isinstance(effect, StopTask) and effect in self._stops
 
     async def _reload(self) -> None:
         """Find out what a write that was refused, or whose answer was lost, has changed."""
@@ -302,6 +300,7 @@ class RunActor:
             case StopTask():
                 if effect.task not in self._supervisors:
                     self._supervise(effect.task, adopted=True)
+                self._stops.add(effect)
                 self._spawn(self._stop(effect), name=f"stop {self._key.task(effect.task)}")
             case ArmDeadline() | ArmTaskDeadline():
                 self._deadlines.arm(effect)
