@@ -10,6 +10,7 @@ harmless while the failure travels on. Whoever catches it and goes on must call 
 """
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 MANY_FILES: Final = 65_536
 """Two for each live task, some for each connection, and room; more would only slow down what looks at all of them."""
+LARGE_BLOCK_BYTES: Final = 128 * 1024
+"""With this glibc begins, too."""
+_LARGE_BLOCKS: Final = -3  # M_MMAP_THRESHOLD
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -203,3 +207,15 @@ def allow_many_files() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(soft, 0)
+
+
+def map_large_blocks() -> None:
+    """Have each large block of this process's memory come from the system, and go back to it once it is free.
+
+    glibc does so only until the first of them is freed; from then on it cuts those of that size out of the memory that
+    small blocks are in. These soon lie in the holes that are left, and the next connection, with its buffer of 256 KiB,
+    needs new memory. Where the C library is another one, nothing changes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_LARGE_BLOCKS, LARGE_BLOCK_BYTES)

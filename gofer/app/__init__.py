@@ -21,7 +21,7 @@ from gofer.clock import Clock, SystemClock
 from gofer.config.settings import Settings
 from gofer.core.events import Envelope
 from gofer.engines.protocols import SchedulerEngine
-from gofer.lifecycle import allow_many_files
+from gofer.lifecycle import allow_many_files, map_large_blocks
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
@@ -88,8 +88,9 @@ def settle() -> None:
     """Have garbage collections look at little, and seldom: the loop waits for them, in whichever thread they happen.
 
     What is there now is never looked at; the little of it that is garbage stays. From now on there are some
-    collections, also where the start went without.
+    collections, also where the start went without. What large blocks of memory leave is not filled with small ones.
     """
+    map_large_blocks()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()

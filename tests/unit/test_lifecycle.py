@@ -1,7 +1,10 @@
 import asyncio
+import ctypes
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -332,3 +335,29 @@ def test_many_files_may_be_open_and_what_held_before_is_told() -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, MANY_FILES) if hard > 0 else MANY_FILES, hard)
     allow_many_files()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard
+
+
+_MAPPED_BLOCKS = """
+import ctypes
+from gofer.lifecycle import LARGE_BLOCK_BYTES, map_large_blocks
+
+class Blocks(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena free fast mapped".split()] + [("rest", ctypes.c_size_t * 6)]
+
+count = ctypes.CDLL(None).mallinfo2
+count.restype = Blocks
+bytearray(16 * LARGE_BLOCK_BYTES)  # glibc remembers that such a block was freed
+before = [bytearray(2 * LARGE_BLOCK_BYTES), count().mapped]
+map_large_blocks()
+after = [bytearray(2 * LARGE_BLOCK_BYTES), count().mapped]
+first, second = before[1], after[1]
+del after[0]
+print(second - first, count().mapped - first)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library is not glibc 2.33 or later")
+def test_large_blocks_are_mapped_and_given_back_although_one_was_freed_before() -> None:
+    found = subprocess.run([sys.executable, "-c", _MAPPED_BLOCKS], check=True, capture_output=True, text=True)
+
+    assert found.stdout.split() == ["1", "0"]
