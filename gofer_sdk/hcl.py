@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HclValue: TypeAlias = "str | int | float | bool | tuple[HclValue, ...] | Mapping[str, HclValue] | None"
 
 _MAX_DEPTH: Final = 50
+_MAX_DIGITS: Final = 300  # so that each fits into a float
 _HEREDOC: Final = re.compile(r"<<-?([a-zA-Z][a-zA-Z0-9._-]*)\r?\n(.*?)[ \t]*\1\r?\n?\Z", re.DOTALL)
 _LITERALS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 
@@ -179,17 +180,17 @@ def _block(node: "Node", faults: list[HclFault], *, depth: int) -> HclBlock:
 def _value(node: "Node", *, depth: int) -> HclValue:
     if depth > _MAX_DEPTH:
         raise _fault(node, "values are nested too deeply")
+    while node.data == "expr_term":  # parentheses too
+        node = _only(node)
     match node.data:
-        case "expr_term":
-            return _value(_only(node), depth=depth)
         case "int_lit":
-            return int(_text_of(node))
+            return _whole_number(node)
         case "float_lit":
             return float(_text_of(node))
         case "literal_value":
             return _LITERALS[_text_of(node)]
         case "unary_op":
-            return _negative(node)
+            return _negative(node, depth=depth + 1)
         case "string":
             return _string(node)
         case "heredoc_template" | "heredoc_template_trim":
@@ -202,9 +203,17 @@ def _value(node: "Node", *, depth: int) -> HclValue:
             raise _fault(node, "this is an expression, and only plain values are read: a text needs quotes")
 
 
-def _negative(node: "Node") -> int | float:
+def _whole_number(node: "Node") -> int:
+    text = _text_of(node)
+    digits = len(text.removeprefix("-"))
+    if digits > _MAX_DIGITS:
+        raise _fault(node, f"a number of {digits} digits is too long")
+    return int(text)
+
+
+def _negative(node: "Node", *, depth: int) -> int | float:
     sign = str(node.children[0])
-    number = _value(_only(node), depth=0)
+    number = _value(_only(node), depth=depth)
     if sign != "-" or isinstance(number, bool) or not isinstance(number, int | float):
         raise _fault(node, "only a number can have a sign")
     return -number

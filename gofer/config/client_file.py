@@ -19,7 +19,7 @@ from gofer_sdk.hcl import HclBody, HclFault, parse_hcl
 _FLAT_LINE: Final = re.compile(
     r"""
     \s* (?: (?P<name> [a-zA-Z_][\w-]* ) \s* = \s*
-        (?: "(?P<text> [^"\\$%\n]* )" | (?P<word> true|false|-?[0-9]+ ) ) \s* )?
+        (?: "(?P<text> [^"\\$%\n]* )" | (?P<word> true|false|-?[0-9]{1,18} ) ) \s* )?
     (?: (?: \#|// ) .* )? \Z
     """,
     re.VERBOSE | re.ASCII,

@@ -144,6 +144,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         set_entry(tmp_path / "gone" / "file", "namespace", "new")
 
 
+def test_a_number_without_end_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="line 1, column 9: a number of 5000 digits is too long"):
+        read_entries(write(tmp_path, f"limit = {'1' * 5000}"))
+
+
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "gofer.hcl").write_bytes(b"\xff\xfe")
 

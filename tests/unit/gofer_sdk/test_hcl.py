@@ -145,6 +145,20 @@ def test_a_fault_is_told_with_its_place(text: str, line: int, column: int, expec
     assert f"line {line}, column {column}: " in str(fault.value)
 
 
+@pytest.mark.parametrize("digits", ["1" * 5000, f"-{'1' * 5000}"])
+def test_a_number_without_end_is_refused(digits: str) -> None:
+    """Python itself refuses to read more than 4,300 digits, with an error of another kind."""
+    with pytest.raises(HclFault, match="a number of 5000 digits is too long"):
+        parse_hcl(f"a = {digits}")
+
+
+def test_parentheses_without_end_are_read_and_signs_without_end_refused() -> None:
+    """Each is a call deeper for a reader that does not count them."""
+    assert parse_hcl(f"a = {'(' * 3000}1{')' * 3000}").attributes["a"].value == 1
+    with pytest.raises(HclFault, match="nested too deeply"):
+        parse_hcl(f"a = {'-(' * 3000}1{')' * 3000}")
+
+
 def test_blocks_nested_without_end_are_refused() -> None:
     with pytest.raises(HclFault, match="nested too deeply"):
         parse_hcl("a {\n" * 60 + "}\n" * 60)
