@@ -17,7 +17,7 @@ def test_dev_tells_its_commands_from_any_folder() -> None:
     helped = _dev("help")
 
     assert 0 == helped.returncode
-    for command in ("demo", "test", "bench", "torture", "docs", "docker", "languages", "nox", "lock"):
+    for command in ("demo", "test", "bench", "torture", "fuzz", "docs", "docker", "languages", "nox", "lock"):
         assert f"./dev {command}" in helped.stdout
 
 
@@ -30,7 +30,11 @@ def test_dev_refuses_a_command_that_it_does_not_have_and_tells_those_that_it_has
 
 
 @pytest.mark.parametrize(
-    "script", ["dev", "dev.d/docker", "dev.d/environment", "dev.d/languages", "dev.d/lock", "dev.d/test", ".ci/run"]
+    "script",
+    [
+        *("dev", "dev.d/docker", "dev.d/environment", "dev.d/fuzz", "dev.d/languages", "dev.d/lock", "dev.d/test"),
+        ".ci/run",
+    ],
 )
 def test_every_script_of_the_workshop_can_be_started_and_parses(script: str) -> None:
     path = ROOT / script
