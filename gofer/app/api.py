@@ -91,7 +91,7 @@ def _api(base: Base) -> Composite:
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
     ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events, gate=base.gate)
     deletion = Deletion(database=database, bus=base.bus)
-    runs = Runs(database=database, ingress=ingress)
+    runs = Runs(database=database, ingress=ingress, clock=base.clock)
     kept = KeptReplies(changes=lambda: database.changes)
     return Composite(
         AttachmentHandlers(attachments=_attachments(base)),

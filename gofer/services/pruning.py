@@ -14,14 +14,13 @@ from gofer.clock import Clock
 from gofer.core.ids import BlobId, PipelineKey
 from gofer.core.object_record import ObjectOwner, ObjectRecord
 from gofer.core.retention import oldest_kept
+from gofer.services.hold import Hold
 from gofer.services.object_blobs import ObjectBlobs
 from gofer.services.object_rules import evict
 from gofer.services.version_limit import prune_versions
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
-HOLD: Final = timedelta(milliseconds=5)
-"""How long a piece of work holds the writer, but for its last step and the commit."""
 EXPIRED_TOKEN_LIFE: Final = timedelta(hours=24)
 """How long an expired token is still listed as such."""
 _MANY: Final = 100
@@ -52,18 +51,6 @@ Observe = Callable[[PruneStep], None]
 
 def unobserved(_step: PruneStep) -> None:
     """Tell nobody."""
-
-
-class Hold:
-    """The time that a piece of work may hold the writer, from now on. Belongs to the writer's thread."""
-
-    def __init__(self, clock: Clock, most: timedelta = HOLD) -> None:
-        self._clock = clock
-        self._end = clock.monotonic() + most
-
-    def is_over(self) -> bool:
-        """Tell whether the piece should end here."""
-        return self._clock.monotonic() >= self._end
 
 
 class AgedRows(ABC):

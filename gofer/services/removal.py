@@ -14,7 +14,7 @@ from gofer.clock import Clock
 from gofer.core.events import NamespaceDeleted, PipelineDeleted
 from gofer.core.ids import BlobId, NamespaceId, PipelineKey
 from gofer.logs import LogStore
-from gofer.services.pruning import Hold
+from gofer.services.hold import Hold
 from gofer.services.runs import request_cancel
 from gofer.services.stored_blobs import StoredBlobs
 from gofer.sqlite import Database

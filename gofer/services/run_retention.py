@@ -10,8 +10,9 @@ from gofer.core.events import RunObjectsExpired
 from gofer.core.ids import BlobId, RunKey, TaskRunKey
 from gofer.core.object_record import ObjectOwner
 from gofer.logs import LogStore
+from gofer.services.hold import Hold
 from gofer.services.object_blobs import ObjectBlobs
-from gofer.services.pruning import Hold, Observe, PruneStep, unobserved
+from gofer.services.pruning import Observe, PruneStep, unobserved
 from gofer.sqlite import Database
 from gofer.storage.retention import LogsDue
 from gofer.storage.unit import Unit

@@ -1,10 +1,12 @@
 """Runs: start, start again, look up, cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
+from gofer.clock import Clock
 from gofer.core.access import Caller
 from gofer.core.errors import FailedPrecondition, InvalidInput, PipelineDisabled
 from gofer.core.events import RunCancelRequested, RunRepairRequested, RunStarted
@@ -13,6 +15,7 @@ from gofer.core.machine import cancel_queued
 from gofer.core.pipeline import PipelineState
 from gofer.core.run import Initiator, InitiatorType, Run, RunState, StopRequest
 from gofer.core.step import RunChanged
+from gofer.services.hold import Hold
 from gofer.services.ingress import Ingress
 from gofer.services.namespaces import resolve_namespace
 from gofer.sqlite import Database
@@ -26,6 +29,8 @@ REQUEST_ID_LIFE = timedelta(hours=24)
 """How long the same request id of the same pipeline gives the same run."""
 
 MAX_REQUEST_ID_CHARACTERS = 256
+
+_HOLD_OF_CANCELS = timedelta(milliseconds=20)  # somebody waits for the last of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +86,11 @@ class StartedRun:
 class Runs:
     """The use cases of runs. Every method raises `NotFound` for what does not exist."""
 
-    def __init__(self, *, database: Database[Unit], ingress: Ingress) -> None:
+    def __init__(self, *, database: Database[Unit], ingress: Ingress, clock: Clock) -> None:
         """Refuse new runs while the ingress is closed."""
         self._database = database
         self._ingress = ingress
+        self._clock = clock
 
     async def start(self, caller: Caller, command: StartRun) -> StartedRun:
         """Store a run as PENDING and return at once; the run scheduler admits it when it may start.
@@ -178,15 +184,38 @@ class Runs:
         await self._database.write(write)
 
     async def cancel_all(self, caller: Caller, target: Target, *, force: bool) -> tuple[RunId, ...]:
-        """Ask the same of every run of a pipeline that has not ended; their ids, oldest first."""
+        """Ask the same of every run of a pipeline that has not ended; their ids, oldest first.
 
-        def write(unit: Unit) -> tuple[RunId, ...]:
-            unfinished = unit.runs.unfinished_of(pipeline_key(unit, caller, target))
-            for run in unfinished:
-                request_cancel(unit, run, force=force)
-            return tuple(run.id for run in unfinished)
+        They are asked some at a time, so that others can write meanwhile: who goes away may have asked a part of them.
+        """
+        key, found = await self._database.read(lambda unit: _unfinished(unit, caller, target))
+        asked: list[RunId] = []
+        begin = 0
+        while begin < len(found):
+            begin, more = await self._database.write(partial(self._cancel_some, key, found, begin, force=force))
+            asked += more
+        return tuple(sorted(asked))
 
-        return await self._database.write(write)
+    def _cancel_some(
+        self, key: PipelineKey, runs: Sequence[RunId], begin: int, unit: Unit, *, force: bool
+    ) -> tuple[int, Sequence[RunId]]:
+        """Ask some of the runs, from one place on; give the next place, and those that had not ended."""
+        hold = Hold(self._clock, _HOLD_OF_CANCELS)
+        asked: list[RunId] = []
+        for place in range(begin, len(runs)):
+            found = unit.runs.find_run(RunKey(namespace=key.namespace, pipeline=key.pipeline, run=runs[place]))
+            if found is not None and not found.state.is_terminal:
+                request_cancel(unit, found, force=force)
+                asked.append(found.id)
+            if hold.is_over():
+                return place + 1, asked
+        return len(runs), asked
+
+
+def _unfinished(unit: Unit, caller: Caller, target: Target) -> tuple[PipelineKey, list[RunId]]:
+    """Name the runs to cancel: the last in the queue first, so that none gets the place of one that ends before it."""
+    key = pipeline_key(unit, caller, target)
+    return key, [*reversed(unit.runs.queued_of(key)), *unit.runs.live_of(key)]
 
 
 def request_cancel(unit: Unit, run: Run, *, force: bool) -> None:

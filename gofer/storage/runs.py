@@ -49,12 +49,8 @@ _PARALLELISM: Final = """
     WHERE namespace = ? AND pipeline = ? AND id = ?
 """
 _LIVE: Final = "SELECT namespace, pipeline, id FROM runs INDEXED BY runs_live WHERE state = 'RUNNING' ORDER BY place"
-_UNFINISHED: Final = """
-    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
-    UNION ALL
-    SELECT * FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'RUNNING'
-    ORDER BY id
-"""
+_QUEUED_OF: Final = "SELECT id FROM runs WHERE namespace = ? AND pipeline = ? AND state = 'PENDING' ORDER BY id"
+_LIVE_OF: Final = "SELECT id FROM runs WHERE namespace = ? AND pipeline = ? AND state = 'RUNNING' ORDER BY id"
 # A stop request is never taken back: whoever stores a run may not have seen one that came in meanwhile.
 _HAS_UNFINISHED: Final = """
     SELECT 1 FROM runs WHERE namespace = :namespace AND pipeline = :pipeline AND state = 'PENDING'
@@ -160,10 +156,13 @@ class RunRepository(TaskRunRepository):
         """Give every run that was admitted and has not ended, in the order in which they came."""
         return [run_key_of(row) for row in self._connection.execute(_LIVE)]
 
-    def unfinished_of(self, key: PipelineKey) -> list[Run]:
-        """Give a pipeline's runs that have not ended, oldest first."""
-        rows = self._connection.execute(_UNFINISHED, {"namespace": key.namespace, "pipeline": key.pipeline})
-        return [run_of(row) for row in rows]
+    def queued_of(self, key: PipelineKey) -> list[RunId]:
+        """Name a pipeline's runs that wait for admission, oldest first."""
+        return [RunId(row["id"]) for row in self._connection.execute(_QUEUED_OF, (key.namespace, key.pipeline))]
+
+    def live_of(self, key: PipelineKey) -> list[RunId]:
+        """Name a pipeline's runs that were admitted and have not ended, oldest first."""
+        return [RunId(row["id"]) for row in self._connection.execute(_LIVE_OF, (key.namespace, key.pipeline))]
 
     def has_unfinished(self, key: PipelineKey) -> bool:
         """Tell whether any run of a pipeline has not ended."""

@@ -17,7 +17,6 @@ from gofer.services.object_blobs import ObjectBlobs
 from gofer.services.pruning import (
     AgedRows,
     ExpiredTokens,
-    Hold,
     OldEvents,
     OldRequestIds,
     PruneStep,
@@ -170,16 +169,6 @@ async def test_where_nothing_is_due_nothing_is_written(job_type: type[AgedRows],
     assert not await job_type(database=database, clock=FakeClock(), keep=DAY, observe=steps.append).run_once()
 
     assert [] == steps
-
-
-async def test_a_hold_is_over_after_its_time() -> None:
-    clock = FakeClock()
-    hold = Hold(clock, timedelta(milliseconds=5))
-
-    before = hold.is_over()
-    await clock.advance(timedelta(milliseconds=5))
-
-    assert (False, True) == (before, hold.is_over())
 
 
 # ---------------------------------------------------------------- by number

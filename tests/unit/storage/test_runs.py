@@ -114,7 +114,8 @@ def test_queued_and_live_runs_come_in_the_order_of_insertion_over_all_pipelines(
 
     assert [str(key) for key, _ in filled.runs.queued()] == ["default/simple/1", "default/other/2", "default/simple/3"]
     assert [str(key) for key in filled.runs.live()] == ["default/other/1", "default/simple/2"]
-    assert [run.id for run in filled.runs.unfinished_of(KEY)] == [1, 2, 3]
+    assert filled.runs.queued_of(KEY) == [1, 3]
+    assert filled.runs.live_of(KEY) == [2]
 
 
 def test_looking_for_unfinished_runs_never_reads_all_runs(filled: Unit, connection: sqlite3.Connection) -> None:

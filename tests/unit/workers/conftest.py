@@ -63,7 +63,7 @@ class World:
     _workers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
-        self.runs = Runs(database=self.database, ingress=Ingress(is_open=True))
+        self.runs = Runs(database=self.database, ingress=Ingress(is_open=True), clock=SystemClock())
         self.task_runs = TaskRuns(database=self.database, bus=self.bus, logs=self.logs)
         self.progress = RunProgress(database=self.database, engine="memory")
 
