@@ -61,12 +61,14 @@ class Stopping:
             try:
                 async for progress in self._drained(longest):
                     yield progress
+                live = await self._live()
                 drained = True
             finally:
                 if not drained:
                     self._gate.open()
                     _log.warning("the server stays: whoever wanted it to stop has gone")
-        live = await self._live()
+        else:
+            live = await self._live()
         _log.warning("the server stops", by=caller.name, live_runs=live)
         try:
             yield StopProgress(live_runs=live, stopping=True)
