@@ -66,9 +66,8 @@ class Pipelines:
         tasks = await asyncio.to_thread(self._checked_tasks, draft)
 
         def write(unit: Unit) -> PipelineView:
-            key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
-            unit.namespaces.require_kept(key.namespace)
-            pipeline = unit.pipelines.get_kept(key) if unit.pipelines.find(key) else _insert(unit, key)
+            key, kept = _to_register(unit, caller, namespace, draft)
+            pipeline = kept or _insert(unit, key)
             config = _next_config(unit, key, draft, tasks)
             unit.pipelines.insert_config(config)
             unit.record(
@@ -84,10 +83,10 @@ class Pipelines:
         tasks = await asyncio.to_thread(self._checked_tasks, draft)
 
         def read(unit: Unit) -> Candidates:
-            key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
+            key, kept = _to_register(unit, caller, namespace, draft)
             wanted = _next_config(unit, key, draft, tasks)
             return Candidates(
-                pipeline=unit.pipelines.find(key) or _new_pipeline(unit, key),
+                pipeline=kept or _new_pipeline(unit, key),
                 wanted=wanted,
                 live=unit.pipelines.find_live_config(key),
                 newest=unit.pipelines.find_config(key, Version(wanted.version - 1)),
@@ -240,6 +239,15 @@ class Pipelines:
             unit.record(event(namespace_id=found.namespace, pipeline_id=found.id))
 
         await self._database.write(write)
+
+
+def _to_register(
+    unit: Unit, caller: Caller, namespace: str, draft: ConfigDraft
+) -> tuple[PipelineKey, Pipeline | None]:
+    """Give the pipeline that a version is meant for, None where it is not there yet; neither is being deleted."""
+    key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
+    unit.namespaces.require_kept(key.namespace)
+    return key, unit.pipelines.get_kept(key) if unit.pipelines.find(key) else None
 
 
 def _next_config(unit: Unit, key: PipelineKey, draft: ConfigDraft, tasks: tuple[Task, ...]) -> PipelineConfig:

@@ -381,3 +381,13 @@ async def test_a_deployment_touches_no_other_pipeline(
 
     with pytest.raises(NotFound, match="no live version"):
         await pipelines.get(caller, Target(namespace="", pipeline="other"), 0)
+
+
+async def test_a_plan_is_refused_where_registering_would_be(
+    pipelines: Pipelines, caller: Caller, database: Database[Unit]
+) -> None:
+    await pipelines.register(caller, "", SIMPLE)
+    await database.write(lambda unit: unit.removal.mark_pipeline(KEY, unit.now))
+
+    with pytest.raises(FailedPrecondition, match="is being deleted"):
+        await pipelines.plan(caller, "", SIMPLE)
