@@ -34,6 +34,7 @@ class Key:
     minimum: int | None
     default: Value
     meaning: str
+    is_secret: bool = False
 
     @property
     def name(self) -> str:
@@ -65,7 +66,12 @@ class Key:
             ValueError: it is not what the key wants; the message says what that is.
 
         """
-        result = _from_text(self.kind, value) if isinstance(value, str) else _from_value(self.kind, value)
+        try:
+            result = _from_text(self.kind, value) if isinstance(value, str) else _from_value(self.kind, value)
+        except ValueError:
+            if self.is_secret:
+                raise ValueError(f"the value, which is not shown, is not {_wanted(self.kind)}") from None
+            raise
         if self.minimum is not None:
             _check_minimum(result, self.minimum)
         if isinstance(result, int) and result > LARGEST:
@@ -91,7 +97,9 @@ def _keys(block: object, prefix: tuple[str, ...], texts: dict[tuple[str, str], s
         elif each.name not in NO_KEYS:
             kind, minimum = _kind(hints[each.name])
             meaning = texts[type(block).__name__, each.name]
-            yield Key(path=path, kind=kind, minimum=minimum, default=value, meaning=meaning)
+            yield Key(
+                path=path, kind=kind, minimum=minimum, default=value, meaning=meaning, is_secret=not each.repr
+            )
 
 
 def _kind(hint: object) -> tuple[type, int | None]:
@@ -154,7 +162,11 @@ def _from_value(kind: type, value: object) -> Value:
             return value
         case _:
             pass
-    raise ValueError(f"{value!r} is not {_WANTED.get(kind, 'a text in quotes')}")
+    raise ValueError(f"{value!r} is not {_wanted(kind)}")
+
+
+def _wanted(kind: type) -> str:
+    return _WANTED.get(kind, "a text in quotes")
 
 
 _WANTED: Final = {

@@ -181,7 +181,7 @@ class SchedulerSettings:
 
     docker: DockerSettings = DockerSettings()
     process: ProcessSettings = ProcessSettings()
-    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
+    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """The blocks of engines that do not come with Gofer, by engine name, as the file has them."""
 
 
@@ -219,7 +219,7 @@ class ObjectStoreSettings:
 
     sqlite: SqliteObjectStoreSettings = SqliteObjectStoreSettings()
     filesystem: FilesystemObjectStoreSettings = FilesystemObjectStoreSettings()
-    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
+    other: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """The blocks of engines that do not come with Gofer, by engine name, as the file has them."""
 
 

@@ -301,3 +301,16 @@ def test_a_credential_that_is_no_value_is_refused(tmp_path: Path) -> None:
 
     assert len(found) == 2
     assert "many" in found[0] + found[1]
+
+
+def test_a_key_of_the_wrong_kind_is_not_shown(write: Write) -> None:
+    digits = "12345678901234567890123456789012"
+    path = write(
+        f"secret_store {{\n sqlite {{\n  encryption_key = {digits}\n  previous_encryption_keys = [{digits}]\n }}\n}}\n"
+    )
+
+    found = faults(path)
+
+    assert 2 == len(found)
+    assert not any("12345" in fault for fault in found)
+    assert all("which is not shown" in fault for fault in found)
