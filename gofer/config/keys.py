@@ -97,9 +97,7 @@ def _keys(block: object, prefix: tuple[str, ...], texts: dict[tuple[str, str], s
         elif each.name not in NO_KEYS:
             kind, minimum = _kind(hints[each.name])
             meaning = texts[type(block).__name__, each.name]
-            yield Key(
-                path=path, kind=kind, minimum=minimum, default=value, meaning=meaning, is_secret=not each.repr
-            )
+            yield Key(path=path, kind=kind, minimum=minimum, default=value, meaning=meaning, is_secret=not each.repr)
 
 
 def _kind(hint: object) -> tuple[type, int | None]:

@@ -241,9 +241,7 @@ class Pipelines:
         await self._database.write(write)
 
 
-def _to_register(
-    unit: Unit, caller: Caller, namespace: str, draft: ConfigDraft
-) -> tuple[PipelineKey, Pipeline | None]:
+def _to_register(unit: Unit, caller: Caller, namespace: str, draft: ConfigDraft) -> tuple[PipelineKey, Pipeline | None]:
     """Give the pipeline that a version is meant for, None where it is not there yet; neither is being deleted."""
     key = pipeline_key(unit, caller, Target(namespace=namespace, pipeline=draft.id))
     unit.namespaces.require_kept(key.namespace)

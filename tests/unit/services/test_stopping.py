@@ -1,6 +1,7 @@
 """Who wants the server to stop and goes away has taken that back, whenever that is."""
 
 import asyncio
+from functools import partial
 
 from gofer.bus import Bus
 from gofer.core.access import Caller
@@ -22,7 +23,7 @@ async def test_a_drain_that_is_left_at_any_moment_either_stops_the_server_or_tak
     for turns in range(200):
         gate = AdmissionGate()
         stops: list[str] = []
-        stopping = Stopping(database=database, bus=bus, gate=gate, stop=lambda stops=stops: stops.append("stop"))
+        stopping = Stopping(database=database, bus=bus, gate=gate, stop=partial(stops.append, "stop"))
         asking = asyncio.create_task(ask(stopping))
         for _ in range(turns):
             await asyncio.sleep(0)
