@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Final, Self
 import pytest
 
 from tests.fakes.docker_cutter import docker_socket
+from tests.fakes.waiting import until
 
 IMAGE: Final = "gofer-test/busybox:1"
 
@@ -60,7 +61,7 @@ class OwnDocker:
                 *("containerd", "--root", f"{self.folder}/c-root", "--state", f"{self.folder}/c-state"),
                 *("-a", f"{self.folder}/c.sock"),
             )
-            await self._until(self._has_containerd)
+            await until(self._has_containerd)
         pid_file = self.folder / "docker.pid"
         pid_file.unlink(missing_ok=True)
         self.dockerd = await self._spawn(
@@ -69,7 +70,7 @@ class OwnDocker:
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
             *(["--live-restore"] if self.live_restore else []),
         )
-        await self._until(self._answers)
+        await until(self._answers)
 
     async def stop(self) -> None:
         """End dockerd as its service manager does."""
@@ -116,11 +117,6 @@ class OwnDocker:
     async def _spawn(self, *command: str) -> asyncio.subprocess.Process:
         with (self.folder / f"{command[0]}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, start_new_session=True)
-
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
-            while not await condition():  # noqa: ASYNC110 # another process does
-                await asyncio.sleep(0.05)
 
     async def _has_containerd(self) -> bool:
         return (self.folder / "c.sock").exists()

@@ -1,10 +1,8 @@
 """Other processes, as a test looks at them: by their number, in /proc."""
 
-import asyncio
-import time
 from pathlib import Path
 
-LOOK_SECONDS = 0.01
+from tests.fakes.waiting import until, wait_until
 
 
 def is_alive(pid: int) -> bool:
@@ -17,11 +15,9 @@ def is_alive(pid: int) -> bool:
 
 async def gone(*pids: int) -> None:
     """Wait until the processes have ended: what was killed ends when the kernel comes to it, and nobody is told."""
-    while any(map(is_alive, pids)):  # noqa: ASYNC110 - see above
-        await asyncio.sleep(LOOK_SECONDS)
+    await until(lambda: not any(map(is_alive, pids)))
 
 
 def wait_until_gone(*pids: int) -> None:
     """Do what `gone` does, where there is no loop."""
-    while any(map(is_alive, pids)):
-        time.sleep(LOOK_SECONDS)
+    wait_until(lambda: not any(map(is_alive, pids)))

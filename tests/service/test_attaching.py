@@ -1,6 +1,5 @@
 """Terminals in running tasks, over the wire; the tasks are processes of this machine."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +19,7 @@ from gofer_sdk._proto.proto import AttachToTaskRunInit as Init
 from gofer_sdk._proto.proto import AttachToTaskRunInput as Input
 from gofer_sdk._proto.proto import AttachToTaskRunOutput as Output
 from gofer_sdk._proto.proto import AttachToTaskRunRequest as Request
+from tests.fakes.processes import gone
 from tests.service.wire import ended, register, start, task, up
 
 ATTACH = "/proto.Gofer/AttachToTaskRun"
@@ -111,20 +111,6 @@ async def refusal(stub: proto.GoferStub, *requests: Request) -> tuple[Status, st
     return refused.value.status, refused.value.message or ""
 
 
-def is_alive(pid: bytes) -> bool:
-    try:
-        stat = Path(f"/proc/{pid.decode()}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return ") Z " not in stat
-
-
-async def gone(pid: bytes) -> None:
-    """Wait until a process has ended."""
-    while is_alive(pid):  # noqa: ASYNC110 - nobody tells of it
-        await asyncio.sleep(0.01)
-
-
 async def test_a_terminal_shows_what_is_typed_and_printed_and_tells_the_exit_code(stub: proto.GoferStub) -> None:
     await running(stub)
     size = proto.TerminalSize(rows=31, columns=97)
@@ -169,7 +155,7 @@ async def test_an_older_client_types_and_reads_text_and_its_end_ends_all(stub: p
             text += reply.output
 
     assert "h\u00e4llo world\r\n" in text
-    await gone(text.split("pid ")[-1].split()[0].encode())
+    await gone(int(text.split("pid ")[-1].split()[0]))
 
 
 async def test_the_end_of_the_task_ends_the_terminal(stub: proto.GoferStub) -> None:
@@ -181,7 +167,7 @@ async def test_the_end_of_the_task_ends_the_terminal(stub: proto.GoferStub) -> N
         _, code = await rest(stream)
 
     assert code is None
-    await gone(pid)
+    await gone(int(pid))
     await ended(stub, run)
 
 
@@ -191,7 +177,7 @@ async def test_a_client_that_goes_leaves_nothing(stub: proto.GoferStub) -> None:
     async with attached(stub, init("trap '' HUP; echo pid $$ .; while :; do sleep 0.1; done")) as stream:
         pid = (await until(stream, b" .\r\n")).split()[1]
 
-    await gone(pid)
+    await gone(int(pid))
 
 
 async def test_a_server_that_stops_ends_terminals(app: App, stub: proto.GoferStub) -> None:
@@ -203,7 +189,7 @@ async def test_a_server_that_stops_ends_terminals(app: App, stub: proto.GoferStu
         with pytest.raises((GRPCError, StreamTerminatedError)):
             await rest(stream)
 
-    await gone(pid)
+    await gone(int(pid))
 
 
 @pytest.mark.parametrize(

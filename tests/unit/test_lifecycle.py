@@ -86,7 +86,9 @@ async def test_a_part_that_does_not_stop_is_cancelled_after_its_grace_and_the_ot
     log: list[str] = []
 
     async with AsyncExitStack() as stack:
-        await start([Part("a", log), Part("b", log, deaf=True), Part("c", log)], stack, grace=NO_GRACE)
+        await start([Part("a", log)], stack)
+        await start([Part("b", log, deaf=True)], stack, grace=NO_GRACE)
+        await start([Part("c", log)], stack)
 
     assert log[3:] == ["c stopped", "b cancelled", "a stopped"]
 

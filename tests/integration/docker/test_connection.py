@@ -1,7 +1,7 @@
 """Connections that break, at any request and any byte."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ from gofer.core.output import LogChunk, LogCursor
 from gofer.engines.protocols import ContainerState
 from gofer.engines.scheduler.docker import DockerEngine, create
 from tests.fakes.docker_cutter import DockerCutter
+from tests.fakes.waiting import until
 from tests.integration.docker.attempts import QUICK, Attempts, docker_engine, raw_docker, supervise
 
 pytestmark = pytest.mark.docker
@@ -20,12 +21,6 @@ pytestmark = pytest.mark.docker
 SLOW_LINES = "i=0; while [ $i -lt 30 ]; do echo line $i; echo error $i >&2; i=$((i+1)); sleep 0.01; done; printf end"
 SLOW_OUT = b"".join(b"line %d\n" % number for number in range(30)) + b"end"
 SLOW_ERR = b"".join(b"error %d\n" % number for number in range(30))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 # what the proxy sees has no event
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A daemon that is killed and started again while containers go on. It is one of the test's own."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gofer.engines.scheduler.docker import DockerEngine
 from gofer.engines.scheduler.docker_client import DockerClient, Endpoint
 from gofer.engines.scheduler.docker_convert import int_of, object_of
 from tests.fakes.own_docker import OwnDocker, can_start_docker
+from tests.fakes.waiting import until
 from tests.integration.docker.attempts import QUICK, Attempts, docker_engine, supervise
 from tests.integration.faults.containers import docker
 
@@ -32,9 +32,7 @@ async def process_of(handle: ContainerHandle, url: str) -> Path:
 
 
 async def ended(process: Path) -> None:
-    async with asyncio.timeout(60):
-        while process.exists():  # noqa: ASYNC110 # nobody else tells
-            await asyncio.sleep(0.05)
+    await until(lambda: not process.exists())
 
 
 async def read_until_it_breaks(

@@ -6,7 +6,7 @@ import os
 import resource
 import shlex
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from pathlib import Path
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from gofer_sdk.client.patience import Patience
+from tests.fakes.waiting import SOON_SECONDS, until
 from tests.integration.servers import ROOT, ServerProcess
 
 START_SECONDS = 60
-SOON_SECONDS = 60
 SLACK = 4
 
 
@@ -135,13 +135,6 @@ async def refusal(folder: Path, engine: str, *options: str, powerless: bool = Fa
 def said(folder: Path) -> str:
     """Give all that the server said to its log."""
     return (folder / "server.log").read_text(errors="replace")
-
-
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = SOON_SECONDS) -> None:
-    """Wait until the condition holds; nothing tells of what another process does."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 def task(name: str, script: str, *parents: str, image: str = "gofer-test/busybox:1") -> proto.UserPipelineTaskConfig:

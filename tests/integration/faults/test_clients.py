@@ -14,7 +14,8 @@ import pytest
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
-from tests.integration.faults.faulty import FaultyServer, Holds, deploy, faulty_server, start, until, until_running
+from tests.fakes.waiting import until
+from tests.integration.faults.faulty import FaultyServer, Holds, deploy, faulty_server, start, until_running
 from tests.integration.faults.requests import HELD, Request
 from tests.integration.faults.rude_client import RudeClient, framed
 
@@ -134,7 +135,7 @@ async def test_clients_of_every_kind_leave_nothing_behind_and_disturb_nobody(tmp
             return not left
 
         try:
-            await until(is_as_before, 15)
+            await until(is_as_before, seconds=15)
         except TimeoutError:
             pytest.fail(f"left behind: {left}")
         assert (await server.holds()).rss_bytes - before.rss_bytes < MOST_GROWTH_BYTES

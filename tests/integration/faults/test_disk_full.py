@@ -13,6 +13,7 @@ from gofer.engines.protocols import ContainerState
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from gofer_sdk.errors import Unavailable
+from tests.fakes.waiting import until
 from tests.integration.faults.faulty import (
     deploy,
     faulty_server,
@@ -22,7 +23,6 @@ from tests.integration.faults.faulty import (
     said,
     start,
     task,
-    until,
     until_running,
 )
 from tests.unit.engines.processes import engine_in, output, shell

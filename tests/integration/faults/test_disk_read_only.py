@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gofer_sdk._proto import proto
+from tests.fakes.waiting import until
 from tests.integration.faults.faulty import (
     deploy,
     faulty_server,
@@ -14,7 +15,6 @@ from tests.integration.faults.faulty import (
     refusal,
     start,
     task,
-    until,
 )
 
 pytestmark = pytest.mark.timeout(120)

@@ -11,6 +11,7 @@ import pytest
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.docker_cutter import DockerCutter, docker_socket
+from tests.fakes.waiting import until
 from tests.integration.faults.containers import Containers, docker
 from tests.integration.faults.faulty import (
     FaultyServer,
@@ -20,7 +21,6 @@ from tests.integration.faults.faulty import (
     notes,
     start,
     task,
-    until,
     until_calm,
     until_running,
     until_told,

@@ -10,6 +10,7 @@ import pytest
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
+from tests.fakes.waiting import until
 from tests.integration.servers import ROOT, server
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -82,9 +83,11 @@ async def counted_starts(told: Path) -> AsyncIterator[Callable[[str], Awaitable[
         )
 
     async def count(instance: str) -> int:
-        while not (found := told.read_text().count(f'"gofer.instance":"{instance}"')):  # noqa: ASYNC110 - it is a file
-            await asyncio.sleep(0.05)
-        return found
+        def found() -> int:
+            return told.read_text().count(f'"gofer.instance":"{instance}"')
+
+        await until(found)
+        return found()
 
     try:
         yield count

@@ -17,6 +17,7 @@ from gofer.services.pruning import PruneStep
 from gofer.sqlite import open_database
 from gofer.storage.unit import Unit
 from gofer_sdk._proto import proto
+from tests.fakes.waiting import until
 from tests.integration.recovery.pruning import KEEP, narrow, wide
 from tests.integration.servers import ROOT
 from tests.service.secured import channel_of
@@ -83,12 +84,11 @@ async def kill_at(folder: Path, *steps: PruneStep) -> list[str]:
 
 async def until_nothing_is_due(app: App) -> None:
     """Wait for the end of the pruner's work; the last of it are the objects of pipelines."""
-    while await app.database.read(_is_anything_due):  # noqa: ASYNC110 - nothing tells of the end of all of it
-        await asyncio.sleep(0.05)
+    await until(lambda: app.database.read(_is_nothing_due))
 
 
-def _is_anything_due(unit: Unit) -> bool:
-    return bool(
+def _is_nothing_due(unit: Unit) -> bool:
+    return not (
         unit.retention.logs_due(keep=KEEP, after=None, limit=1)
         or unit.retention.objects_due(keep=KEEP, limit=1)
         or unit.retention.pipelines_over_objects(KEEP, 1)

@@ -13,6 +13,7 @@ import pytest
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from gofer_sdk.errors import CallFailed
+from tests.fakes.waiting import until
 from tests.integration.servers import ROOT, ServerProcess, server
 
 MIB = 1024 * 1024
@@ -38,8 +39,11 @@ def parts_in(folder: Path) -> int:
 
 async def until_parts(folder: Path, *, there: bool) -> None:
     """Wait until the store's file holds parts, or none any more."""
-    while there != bool(await asyncio.to_thread(parts_in, folder)):  # noqa: ASYNC110 (another process fills it)
-        await asyncio.sleep(0.02)
+
+    async def is_so() -> bool:
+        return there == bool(await asyncio.to_thread(parts_in, folder))
+
+    await until(is_so)
 
 
 def peak_bytes(process: ServerProcess) -> int:

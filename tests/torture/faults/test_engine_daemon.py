@@ -11,6 +11,7 @@ from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.own_docker import OwnDocker, can_start_docker
 from tests.fakes.processes import gone
+from tests.fakes.waiting import until
 from tests.integration.faults.containers import Containers, docker
 from tests.integration.faults.faulty import (
     deploy,
@@ -18,7 +19,6 @@ from tests.integration.faults.faulty import (
     log_of,
     start,
     task,
-    until,
     until_calm,
     until_running,
     until_told,

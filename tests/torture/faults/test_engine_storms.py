@@ -12,8 +12,9 @@ import pytest
 from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.docker_cutter import DockerCutter, docker_socket
+from tests.fakes.waiting import until
 from tests.integration.faults.containers import Containers
-from tests.integration.faults.faulty import FaultyServer, deploy, faulty_server, log_of, start, task, until, until_calm
+from tests.integration.faults.faulty import FaultyServer, deploy, faulty_server, log_of, start, task, until_calm
 
 pytestmark = [pytest.mark.docker, pytest.mark.faults]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.faults.faulty import faulty_server, until
+from tests.fakes.waiting import until
+from tests.integration.faults.faulty import faulty_server
 from tests.integration.faults.test_clients import (
     PATIENCE,
     all_rude_once,

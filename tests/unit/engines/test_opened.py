@@ -12,6 +12,7 @@ from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInpu
 from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.scheduler.memory import MemoryEngine
+from tests.fakes.waiting import until
 
 
 class Gated(MemoryEngine):
@@ -67,8 +68,7 @@ async def test_a_caller_that_goes_away_ends_only_its_own_wait() -> None:
     async with OpenedEngines(of(one=engine)) as engines, asyncio.TaskGroup() as group:
         first = group.create_task(engines.get("one"), name="goes away")
         second = group.create_task(engines.get("one"), name="stays")
-        while not engine.tasks:  # noqa: ASYNC110 - nothing tells that the opening has begun
-            await asyncio.sleep(0)
+        await until(lambda: engine.tasks)
         first.cancel()
         await asyncio.wait({first})
         gate.set()

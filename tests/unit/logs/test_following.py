@@ -7,6 +7,7 @@ import pytest
 
 from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.logs import LogBlock, LogFollower, LogStore
+from tests.fakes.waiting import until
 from tests.unit.logs.keys import key_of, out
 
 KEY = key_of()
@@ -212,8 +213,7 @@ async def test_a_reader_can_be_cancelled_at_any_moment(store: LogStore, turns: i
     await history(store)
 
     assert reading.cancelled()
-    while len(list(Path("/proc/self/fd").iterdir())) > before:  # noqa: ASYNC110 - a thread may be about to close its own
-        await asyncio.sleep(0.001)
+    await until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)  # a thread may be about to close its own
 
 
 @pytest.mark.parametrize(

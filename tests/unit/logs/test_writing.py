@@ -4,7 +4,7 @@ import os
 import resource
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +17,7 @@ from gofer.core.ids import TaskRunKey
 from gofer.core.output import LogCursor
 from gofer.logs import LogStore
 from gofer.logs.files import OpenLog
+from tests.fakes.waiting import until
 from tests.unit.logs.keys import err, key_of, out
 
 KEY = key_of()
@@ -198,18 +199,14 @@ async def test_a_writer_can_be_cancelled_at_any_moment(store: LogStore, turns: i
         await asyncio.sleep(0.0005)
     task.cancel()
     await asyncio.wait({task})
-    async with asyncio.timeout(10):
-        while store.is_written(KEY):  # noqa: ASYNC110 (a thread may still be opening its files; nothing tells of it)
-            await asyncio.sleep(0.001)
+    await until(lambda: not store.is_written(KEY))  # a thread may still be opening its files
 
     async with store.writer(KEY) as writer:
         size = writer.cursor.stdout_bytes
     whole = b"".join(b"%d\n" % number for number in range(100))
     assert store.path(KEY).read_bytes() == whole[:size]
-    async with asyncio.timeout(10):
-        # Files whose opening was cancelled are closed as soon as the thread has opened them.
-        while len(list(Path("/proc/self/fd").iterdir())) > before:  # noqa: ASYNC110 (nothing tells of it)
-            await asyncio.sleep(0.001)
+    # Files whose opening was cancelled are closed as soon as the thread has opened them.
+    await until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
 
 
 async def test_a_disk_that_refuses_is_told_with_its_reason_and_what_is_whole_stays(store: LogStore) -> None:
@@ -316,12 +313,6 @@ async def test_nobody_writes_a_log_while_an_earlier_one_is_still_being_opened(tm
     await stuck
     await until(lambda: not store.is_written(KEY))
     await write()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nothing tells of."""
-    while not condition():  # noqa: ASYNC110 - see above
-        await asyncio.sleep(0.001)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from gofer.core.errors import AlreadyExists, FailedPrecondition, InternalError, 
 from gofer.sqlite import open_database
 from tests.fakes.clock import FakeClock
 from tests.fakes.units import MIGRATIONS, Gate, Store, Unit, open_store, together
+from tests.fakes.waiting import until
 
 
 @pytest.fixture
@@ -94,8 +95,7 @@ async def test_nothing_remembers_what_nobody_waits_for_any_more(store: Store) ->
         reading.cancel()
         await asyncio.wait((reading,))
         may_end.set()
-    while not given or given[0]() is not None:  # noqa: ASYNC110 - another thread lets go of it
-        await asyncio.sleep(0.01)
+    await until(lambda: given and given[0]() is None)
 
 
 async def test_events_are_published_before_the_writer_hears_of_its_commit(store: Store) -> None:

@@ -1,6 +1,5 @@
 """A server without its API: the real database, services and workers on the memory engine."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -43,6 +42,7 @@ from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
 from gofer_sdk.rules.references import ReferenceKind
 from tests.factories import CLI, KEY, make_config, make_pipeline, make_task
+from tests.fakes.waiting import until
 
 CALLER = Caller(name="tester", is_admin=True)
 GRACE = timedelta(seconds=5)
@@ -162,10 +162,17 @@ class World:
         instance = await self.database.read(lambda unit: unit.meta.instance_id())
         return [each.attempt async for each in self.engine.owned(instance)]
 
+    def slots_waited_for(self) -> int:
+        """Count the task runs that wait for a slot."""
+        return len(self.parts.slots._granted)  # noqa: SLF001
+
     async def until_nothing_is_left(self) -> None:
         """Wait until the engine has no container any more."""
-        while await self.owned():  # noqa: ASYNC110 - nothing tells of a removal
-            await asyncio.sleep(0.01)
+
+        async def is_nothing_left() -> bool:
+            return await self.owned() == []
+
+        await until(is_nothing_left)
 
     async def until_over(self, *keys: RunKey) -> list[Run]:
         """Wait until the runs have ended; what has ended already is not waited for."""
@@ -186,12 +193,6 @@ async def next_event(
         event = (await anext(subscription)).event
         if isinstance(event, kind) and matches(event):
             return event
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds that nothing tells of."""
-    while not condition():  # noqa: ASYNC110 - there is nothing else to wait for
-        await asyncio.sleep(0.01)
 
 
 def container(name: str, *, needs: Mapping[str, Requirement] | Sequence[str] = (), **script: str) -> Task:

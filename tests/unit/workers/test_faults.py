@@ -14,7 +14,8 @@ from gofer.core.run import ReasonCode, RunState, TaskState
 from gofer.services.runs import StartRun
 from tests.factories import CLI
 from tests.fakes.faulty_engine import FaultyEngine
-from tests.unit.workers.conftest import CALLER, World, container, next_event, open_world, until
+from tests.fakes.waiting import until
+from tests.unit.workers.conftest import CALLER, World, container, next_event, open_world
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ async def test_a_second_cancel_while_a_pull_gives_up_slowly_is_no_fault(world: W
     await world.cancel(key)
     await until(lambda: engine.giving_up > 0)
     await world.cancel(key, force=True)
-    await asyncio.sleep(0.2)  # nothing tells that the second stop was heard
+    stop = f"stop {key.task(TaskId('hello'))}"
+    await until(lambda: [task.get_name() for task in asyncio.all_tasks()].count(stop) == 2)
+    await asyncio.sleep(0)  # the second has begun, too
     engine.let_give_up.set()
     (run,) = await world.until_over(key)
 
@@ -99,7 +102,7 @@ async def test_a_task_whose_engine_is_not_installed_waits_for_it(world: World) -
     world.engine.name = "gone"
 
     await world.start()
-    await asyncio.sleep(0.5)
+    await until(lambda: world.parts.troubles.notes() != ())
     task = (await world.tasks(key))[TaskId("hold")]
     world.engine.name = "memory"
     await world.cancel(key)
@@ -119,11 +122,10 @@ async def test_tasks_that_waited_for_a_slot_wait_on_after_a_restart(tmp_path: Pa
             await next_event(changes, TaskRunStarted)
         await world.stop()
         await world.start()
-        await asyncio.sleep(0.5)
+        await until(lambda: world.slots_waited_for() == 4)
         before = len(world.engine.starts)
         world.engine.release(world.engine.starts[0])
-        await until(lambda: len(world.engine.starts) > 2)
-        await asyncio.sleep(0.2)
+        await until(lambda: world.slots_waited_for() == 3 and len(world.engine.starts) > 2)
         after = len(world.engine.starts)
         await world.cancel(key, force=True)
         await world.until_over(key)
@@ -137,7 +139,8 @@ async def test_a_container_is_kept_while_its_runs_rows_cant_be_read(world: World
     await world.database.write(lambda unit: unit.record(cancel_requested(key)))
     await until(lambda: world.parts.troubles.notes() != ())
     engine.release(engine.starts[0], exit_code=7)
-    await asyncio.sleep(0.3)
+    await until(lambda: not world.parts.logs.is_written(key.task(TaskId("hold"))))
+    await world.database.write(lambda _: None)  # what the exit leads to at once has been done, too
     assert engine.calls.count("remove") == 0
 
     await world.execute("ALTER TABLE hidden RENAME TO task_runs")

@@ -11,7 +11,8 @@ from gofer.core.ids import AttemptId, InstanceId
 from gofer.services.pruning import PruneStep
 from gofer.workers.leftovers import LeftoverContainers
 from tests.fakes.faulty_engine import FaultyEngine
-from tests.unit.workers.conftest import World, container, open_world, until
+from tests.fakes.waiting import until
+from tests.unit.workers.conftest import World, container, open_world
 
 HELD = container("held", hold="true")
 

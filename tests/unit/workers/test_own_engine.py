@@ -15,6 +15,7 @@ from gofer.engines.scheduler.memory import MemoryEngine
 from gofer.workers.own_engine import EngineStart
 from gofer.workers.troubles import Troubles
 from tests.fakes.clock import FakeClock
+from tests.fakes.waiting import until
 
 AWAY = EngineUnavailable("nobody is there")
 A_SECOND = timedelta(seconds=1)
@@ -116,9 +117,7 @@ async def test_who_else_opens_it_ends_the_wait(world: World) -> None:
     await world.clock.sleepers(1)
     world.fault = None
     await world.engines.get("own")
-    async with asyncio.timeout(15):
-        while world.troubles.notes():  # noqa: ASYNC110 - the worker's next turns
-            await asyncio.sleep(0)
+    await until(lambda: not world.troubles.notes())
 
     assert world.tries == [0, 0]
 

@@ -14,7 +14,7 @@ from gofer.workers.pruner import GATHER, REST, TRY_AGAIN, Pruner, Routine
 from tests.factories import NAMESPACE, NOW, PIPELINE, run_key
 from tests.fakes.clock import FakeClock
 from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_before_run
-from tests.unit.workers.conftest import until
+from tests.fakes.waiting import until
 
 HOUR = timedelta(hours=1)
 GRACE = timedelta(seconds=5)

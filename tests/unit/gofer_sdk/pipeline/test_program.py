@@ -14,6 +14,7 @@ from gofer_sdk._proto import proto
 from gofer_sdk.pipeline.program import MAX_MESSAGE_BYTES, ProgramFailed, run_program
 from gofer_sdk.pipeline.source import Language, ProgramSource, SourceFault
 from tests.fakes.processes import gone
+from tests.fakes.waiting import until
 
 Tool = Callable[[str, str], None]
 
@@ -205,8 +206,7 @@ async def test_a_call_that_is_cancelled_twice_leaves_nothing(tmp_path: Path, too
         running = group.create_task(run_program(rust(tmp_path), on_line=lambda line: started.set_result(int(line))))
         pid = await started
         running.cancel()
-        while not asked.exists():  # noqa: ASYNC110 - another process makes it
-            await asyncio.sleep(0.01)
+        await until(asked.exists)
         running.cancel()
 
     assert running.cancelled()
