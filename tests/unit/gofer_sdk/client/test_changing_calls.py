@@ -1,18 +1,17 @@
 """Each method that starts again, mends or deletes asks for what it was told to ask for."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import betterproto2
-import pytest
 
 from gofer_sdk import proto
 from gofer_sdk.client import GoferClient, StartedRun
 from tests.fakes.server import FakeServer
+from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
 
-Call = Callable[[GoferClient], Awaitable[object]]
 ME = proto.Initiator(type=proto.InitiatorType.HUMAN, name="me")
 
-CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+CALLS: list[Case] = [
     (
         lambda client: client.pipelines.delete("nightly", wait=False, namespace="team"),
         proto.DeletePipelineRequest(namespace_id="team", id="nightly", no_wait=True),
@@ -67,22 +66,9 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "reply", "expected"), CALLS, ids=[type(request).__name__ for _, request, _, _ in CALLS]
-)
-async def test_it_asks_for_what_it_was_told_to(
-    server: FakeServer,
-    client: GoferClient,
-    call: Call,
-    request_: betterproto2.Message,
-    reply: betterproto2.Message,
-    expected: object,
-) -> None:
-    server.answer(type(request_).__name__.removesuffix("Request"), reply)
-
-    assert expected == await call(client)
-
-    assert server.requests == [request_]
+@each_of(CALLS)
+async def test_it_asks_for_what_it_was_told_to(server: FakeServer, client: GoferClient, case: Case) -> None:
+    assert case[-1] == await outcome(server, client, case)
 
 
 async def test_a_deletion_is_waited_for_by_the_event_that_tells_of_it(server: FakeServer, client: GoferClient) -> None:

@@ -1,6 +1,6 @@
 """Each method asks for what it was told to ask for, and gives what the server said."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import betterproto2
@@ -9,13 +9,13 @@ import pytest
 from gofer_sdk import proto
 from gofer_sdk.client import GoferClient, NewToken, Page, StartedRun, Token
 from tests.fakes.server import FakeServer
+from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
 
-Call = Callable[[GoferClient], Awaitable[object]]
 CONFIG = proto.UserPipelineConfig(id="nightly", tasks=[proto.UserPipelineTaskConfig(id="build", image="busybox")])
 ME = proto.Initiator(type=proto.InitiatorType.HUMAN, name="me")
 PIPELINE = proto.Pipeline(metadata=proto.PipelineMetadata(id="nightly"))
 
-CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+CALLS: list[Case] = [
     (
         lambda client: client.system.info(),
         proto.GetSystemInfoRequest(),
@@ -181,23 +181,11 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "reply", "result"), CALLS, ids=[type(entry[1]).__name__ for entry in CALLS]
-)
+@each_of(CALLS)
 async def test_a_method_sends_its_request_and_gives_the_answer(
-    server: FakeServer,
-    client: GoferClient,
-    call: Call,
-    request_: betterproto2.Message,
-    reply: betterproto2.Message,
-    result: object,
+    server: FakeServer, client: GoferClient, case: Case
 ) -> None:
-    server.answer(type(request_).__name__.removesuffix("Request"), reply)
-
-    given = await call(client)
-
-    assert given == result
-    assert server.requests == [request_]
+    assert case[-1] == await outcome(server, client, case)
 
 
 async def test_each_goes_through_all_pages(server: FakeServer, client: GoferClient) -> None:
@@ -219,7 +207,7 @@ async def test_each_goes_through_all_pages(server: FakeServer, client: GoferClie
 
 TOKEN = proto.Token(id="5d41402abc4b", kind=proto.TokenKind.CLIENT)
 
-TOKEN_CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+TOKEN_CALLS: list[Case] = [
     (
         lambda client: client.tokens.bootstrap(),
         proto.BootstrapTokenRequest(),
@@ -296,21 +284,13 @@ TOKEN_CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object
 ]
 
 
-@pytest.mark.parametrize(("call", "request_", "reply", "expected"), TOKEN_CALLS)
+@each_of(TOKEN_CALLS)
 async def test_tokens_are_asked_for_by_their_id_or_by_themselves_and_never_shown(
-    server: FakeServer,
-    client: GoferClient,
-    *,
-    call: Call,
-    request_: betterproto2.Message,
-    reply: betterproto2.Message,
-    expected: object,
+    server: FakeServer, client: GoferClient, case: Case
 ) -> None:
-    server.answer(type(request_).__name__.removesuffix("Request"), reply)
+    answer = await outcome(server, client, case)
 
-    answer = await call(client)
-
-    assert server.requests == [request_]
+    expected = case[-1]
     if isinstance(answer, NewToken):
         assert (answer.details, answer.token.reveal()) == (expected, "f" * 64)
         assert "f" * 64 not in repr(answer)

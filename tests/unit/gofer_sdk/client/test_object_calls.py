@@ -1,7 +1,7 @@
 """Each method for objects asks for what it was told to ask for, and gives what the server said."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from gofer_sdk.client import GoferClient, ObjectList
 from gofer_sdk.client.object_files import PIECE_BYTES, pieces_of, write_file
 from gofer_sdk.errors import NotServed, ServerFault
 from tests.fakes.server import FakeServer
+from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
 
-Call = Callable[[GoferClient], Awaitable[object]]
 CACHE = proto.ObjectStoreKey(key="cache", created=1, bytes=5)
 
-CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+CALLS: list[Case] = [
     (
         lambda client: client.objects.list("nightly", namespace="team"),
         proto.ListPipelineObjectsRequest(namespace_id="team", pipeline_id="nightly"),
@@ -45,23 +45,11 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "reply", "result"), CALLS, ids=[type(entry[1]).__name__ for entry in CALLS]
-)
+@each_of(CALLS)
 async def test_a_method_sends_its_request_and_gives_the_answer(
-    server: FakeServer,
-    client: GoferClient,
-    call: Call,
-    request_: betterproto2.Message,
-    reply: betterproto2.Message,
-    result: object,
+    server: FakeServer, client: GoferClient, case: Case
 ) -> None:
-    server.answer(type(request_).__name__.removesuffix("Request"), reply)
-
-    given = await call(client)
-
-    assert result == given
-    assert [request_] == server.requests
+    assert case[-1] == await outcome(server, client, case)
 
 
 async def test_a_download_asks_for_one_object_and_gives_its_pieces(server: FakeServer, client: GoferClient) -> None:

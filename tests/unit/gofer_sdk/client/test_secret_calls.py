@@ -1,17 +1,11 @@
 """Each method for secrets asks for what it was told to ask for, and gives what the server said."""
 
-from collections.abc import Awaitable, Callable
-
-import betterproto2
-import pytest
-
 from gofer_sdk import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.server import FakeServer
+from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
 
-Call = Callable[[GoferClient], Awaitable[object]]
-
-CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
+CALLS: list[Case] = [
     (
         lambda client: client.secrets.put("nightly", "db", "hunter22", force=True, namespace="team"),
         proto.PutPipelineSecretRequest(
@@ -65,20 +59,8 @@ CALLS: list[tuple[Call, betterproto2.Message, betterproto2.Message, object]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "request_", "reply", "result"), CALLS, ids=[type(entry[1]).__name__ for entry in CALLS]
-)
+@each_of(CALLS)
 async def test_a_method_sends_its_request_and_gives_the_answer(
-    server: FakeServer,
-    client: GoferClient,
-    call: Call,
-    request_: betterproto2.Message,
-    reply: betterproto2.Message,
-    result: object,
+    server: FakeServer, client: GoferClient, case: Case
 ) -> None:
-    server.answer(type(request_).__name__.removesuffix("Request"), reply)
-
-    given = await call(client)
-
-    assert given == result
-    assert server.requests == [request_]
+    assert case[-1] == await outcome(server, client, case)
