@@ -25,9 +25,10 @@ SECRET_STORE_GROUP: Final = "gofer.secret_store_engines"  # noqa: S105 (the name
 Find = Callable[[str], Iterable[EntryPoint]]
 
 
-def installed(group: str) -> Iterable[EntryPoint]:
-    """Give the entry points of a group that the installed packages declare."""
-    return entry_points(group=group)
+def installed() -> Find:
+    """Look at the installed packages; give what finds the entry points of a group among theirs."""
+    found = entry_points()  # of all groups, as each look reads every package's
+    return lambda group: found.select(group=group)
 
 
 class EngineRegistry:
@@ -38,7 +39,8 @@ class EngineRegistry:
     gives is no engine of that kind, or either raises what is no error of Gofer's; the message names the entry point.
     """
 
-    def __init__(self, *, find: Find = installed) -> None:
+    def __init__(self, *, find: Find | None = None) -> None:
+        find = find or installed()
         self._schedulers = _Kind.of("scheduler engine", SchedulerEngine, find(SCHEDULER_GROUP))
         self._object_stores = _Kind.of("object store engine", ObjectStoreEngine, find(OBJECT_STORE_GROUP))
         self._secret_stores = _Kind.of("secret store engine", SecretStoreEngine, find(SECRET_STORE_GROUP))
