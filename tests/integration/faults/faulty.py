@@ -26,7 +26,7 @@ class Holds:
     """What a server holds."""
 
     tasks: tuple[str, ...]
-    descriptors: int
+    descriptors: dict[str, int]
     objects: dict[str, int]
     rss_bytes: int
 
@@ -39,7 +39,7 @@ class Holds:
         ]
         if len(self.tasks) > len(before.tasks):
             more.append(f"tasks: {self.tasks}, before {before.tasks}")
-        if self.descriptors > before.descriptors:
+        if sum(self.descriptors.values()) > sum(before.descriptors.values()):
             more.append(f"descriptors: {self.descriptors}, before {before.descriptors}")
         return more
 

@@ -19,6 +19,7 @@ import os
 import sqlite3
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -82,10 +83,19 @@ def holds() -> dict[str, object]:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "tasks": sorted(task.get_name() for task in asyncio.all_tasks()),
-        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "descriptors": descriptors(),
         "objects": kinds,
         "rss_bytes": pages * os.sysconf("SC_PAGE_SIZE"),
     }
+
+
+def descriptors() -> Counter[str]:
+    """Count the open descriptors by what they are of: a file, or the kind of what is none."""
+    kinds: Counter[str] = Counter()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the folder's own
+            kinds[str(each.readlink()).partition(":[")[0]] += 1
+    return kinds
 
 
 async def obey(app: App) -> None:

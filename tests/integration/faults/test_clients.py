@@ -135,7 +135,7 @@ async def test_clients_of_every_kind_leave_nothing_behind_and_disturb_nobody(tmp
             return not left
 
         try:
-            await until(is_as_before, seconds=15)
+            await until(is_as_before)
         except TimeoutError:
             pytest.fail(f"left behind: {left}")
         assert (await server.holds()).rss_bytes - before.rss_bytes < MOST_GROWTH_BYTES
