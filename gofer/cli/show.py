@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gofer.cli.graph import draw, ordered
 from gofer.cli.output import Output
 from gofer.cli.states import cell_of, exit_code_of, look_of, state_of_run, state_of_task_run
-from gofer.cli.tables import Cell
+from gofer.cli.tables import Cell, Style
 from gofer.cli.words import moment, span
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ def show_task_runs(output: Output, task_runs: "Sequence[proto.TaskRun]", *, now:
         # Below, where a line has room for them.
         output.line()
         output.fields(list(reasons.items()))
+
+
+def damage_fields(damage: str) -> list[tuple[str, Cell | str]]:
+    """Give the field that says what of a thing the server can't read; none where it can read all."""
+    return [("Unreadable", Cell(damage, Style.WARN))] if damage else []
 
 
 def show_tasks(output: Output, tasks: "Mapping[str, proto.Task]") -> None:

@@ -100,6 +100,7 @@ class PipelineConfig:
     """One registered version of a pipeline. `parallelism` 0 means that the pipeline sets no limit.
 
     `run_timeout` is how long a run of it may take from its admission, where the run is given no other; None = no limit.
+    `damage` says in words what of the stored version can't be read: such a one can be shown and deleted, no more.
     """
 
     namespace: NamespaceId
@@ -113,6 +114,7 @@ class PipelineConfig:
     registered_at: datetime
     deprecated_at: datetime | None
     run_timeout: timedelta | None = None
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

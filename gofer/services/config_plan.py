@@ -51,7 +51,8 @@ def plan_of(candidates: Candidates, *, opened: Open) -> ConfigPlan:
 def _says_same(one: PipelineConfig, other: PipelineConfig, *, opened: Open) -> bool:
     tasks = {task.id: task for task in one.tasks}
     return (
-        (one.name, one.description, one.parallelism, one.run_timeout)
+        not one.damage
+        and (one.name, one.description, one.parallelism, one.run_timeout)
         == (other.name, other.description, other.parallelism, other.run_timeout)
         and len(one.tasks) == len(other.tasks)
         and all(task.id in tasks and _is_same_task(tasks[task.id], task, opened=opened) for task in other.tasks)

@@ -153,13 +153,15 @@ class Pipelines:
     async def deploy(self, caller: Caller, target: Target, version: int) -> Deployment:
         """Make the version the live one, at once; an older one rolls back, the live one stays.
 
-        Runs under way keep their version. Raises `FailedPrecondition` while another deployment is under way.
+        Runs under way keep their version. Raises `FailedPrecondition` while another deployment is under way, and for a
+        version that can't be read.
         """
 
         def write(unit: Unit) -> Deployment:
             key = pipeline_key(unit, caller, target)
             unit.pipelines.get_kept(key)
             wanted = unit.pipelines.get_config(key, Version(version))
+            _refuse_damaged(wanted)
             _refuse_second_deployment(unit, key)
             return _deploy(unit, key, wanted.version)
 
@@ -310,6 +312,17 @@ def _refuse_needed(unit: Unit, config: PipelineConfig) -> None:
     else:
         return
     raise FailedPrecondition(why, namespace=key.namespace, pipeline=key.pipeline, version=config.version)
+
+
+def _refuse_damaged(config: PipelineConfig) -> None:
+    if config.damage:
+        raise FailedPrecondition(
+            f"version {config.version} of pipeline {config.namespace}/{config.pipeline} can't be deployed, "
+            f"{config.damage}: register it again, and deploy that version",
+            namespace=config.namespace,
+            pipeline=config.pipeline,
+            version=config.version,
+        )
 
 
 def _refuse_second_deployment(unit: Unit, key: PipelineKey) -> None:

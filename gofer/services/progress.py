@@ -58,6 +58,9 @@ class RunProgress:
             config = unit.pipelines.find_config(key.of_pipeline, run.version)
             if config is None:
                 raise Unreadable(f"version {run.version} of the pipeline is not stored any more", run=str(key))
+            if config.damage:
+                what = f"version {run.version} of the pipeline can't be read, {config.damage}"
+                raise Unreadable(f"{what}: register and deploy it again", run=str(key))
             plan = Plan.of(run, config.tasks, engine=self._engine)
             task_runs = {} if run.state is RunState.PENDING else unit.runs.all_task_runs(key)
             return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))

@@ -24,7 +24,8 @@ from gofer_sdk.rules.ids import MAX_ID_LENGTH
 class TaskRunView:
     """A task run with what is derived from elsewhere: its definition, its run, its environment as shown.
 
-    `waiting` tells whether a parent of it has not ended.
+    `waiting` tells whether a parent of it has not ended. `damage` says in words why its definition can't be read, which
+    is empty then but for its id.
     """
 
     task_run: TaskRun
@@ -32,6 +33,7 @@ class TaskRunView:
     run: Run
     variables: tuple[Variable, ...]
     waiting: bool
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class TaskRuns:
             tasks = _tasks(unit, of_run)
             given_bytes = _texts_bytes(of_run.variables)
             # A task run shows its task, and the environment that this and the run's variables make.
-            found = unit.runs.list_task_runs(key, page, lambda each: given_bytes + _task_bytes(tasks[each.id]))
+            found = unit.runs.list_task_runs(key, page, lambda each: given_bytes + _task_bytes(tasks.of(each.id)))
             pending = any(each.state is TaskState.PENDING for each in found.items)
             states = _states(unit, key) if pending else {}
             return Listed(
@@ -179,7 +181,10 @@ def _has_left_queue(unit: Unit, key: TaskRunKey) -> bool | None:
     run = unit.runs.get_run(key.of_run)
     if run.admitted_at is not None:
         return True
-    if key.task not in _tasks(unit, run):
+    tasks = _tasks(unit, run)
+    if tasks.damage:
+        raise FailedPrecondition(f"whether run {key.of_run} has a task {key.task!r} can't be told: {tasks.damage}")
+    if key.task not in tasks.by_id:
         raise NotFound(f"run {key.of_run} has no task {key.task!r}", run=str(key.of_run), task=key.task)
     return False if run.state.is_terminal else None
 
@@ -220,9 +225,26 @@ def task_run_key(unit: Unit, caller: Caller, target: Target) -> TaskRunKey:
     return run_key(unit, caller, target).task(TaskId(target.task))
 
 
-def _tasks(unit: Unit, run: Run) -> Mapping[TaskId, Task]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tasks:
+    """The definitions that a run's version holds; `damage` says in words why it may hold none."""
+
+    by_id: Mapping[TaskId, Task]
+    damage: str
+
+    def of(self, task: TaskId) -> Task:
+        """Give the definition of a task, an empty one where it can't be read."""
+        return self.by_id.get(task) or Task(id=task, image="")
+
+    def damage_of(self, task: TaskId) -> str:
+        """Tell why the definition of a task can't be read; empty where it can."""
+        return self.damage or ("" if task in self.by_id else "its version has no such task")
+
+
+def _tasks(unit: Unit, run: Run) -> _Tasks:
     config = unit.pipelines.get_config(run.key.of_pipeline, run.version)
-    return {task.id: task for task in config.tasks}
+    damage = config.damage and f"version {config.version} of its pipeline can't be read, {config.damage}"
+    return _Tasks(by_id={task.id: task for task in config.tasks}, damage=damage)
 
 
 def _task_bytes(task: Task) -> int:
@@ -243,7 +265,16 @@ def _states(unit: Unit, key: RunKey) -> Mapping[TaskId, TaskState]:
     return {task: found.state for task, found in unit.runs.all_task_runs(key).items()}
 
 
-def _view(found: TaskRun, run: Run, tasks: Mapping[TaskId, Task], states: Mapping[TaskId, TaskState]) -> TaskRunView:
-    task = tasks[found.id]
-    waiting = found.state is TaskState.PENDING and any(not states[each].is_terminal for each in task.depends_on)
-    return TaskRunView(task_run=found, task=task, run=run, variables=environment(run, task), waiting=waiting)
+def _view(found: TaskRun, run: Run, tasks: _Tasks, states: Mapping[TaskId, TaskState]) -> TaskRunView:
+    task = tasks.of(found.id)
+    waiting = found.state is TaskState.PENDING and any(
+        each in states and not states[each].is_terminal for each in task.depends_on
+    )
+    return TaskRunView(
+        task_run=found,
+        task=task,
+        run=run,
+        variables=environment(run, task),
+        waiting=waiting,
+        damage=tasks.damage_of(found.id),
+    )

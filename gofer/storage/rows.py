@@ -1,7 +1,8 @@
 """Rows to domain values and back; nobody else knows how a value is spelled in the database.
 
-Whatever the schema lets stand in a row of a run, of a task run or of the journal can be read: one that a fault of the
-disk, of another program or of another version has changed must not keep others from being shown, nor from running.
+Whatever the schema lets stand in a row of a pipeline, of its versions, of a run, of a task run or of the journal can be
+read: one that a fault of the disk, of another program or of another version has changed must not keep others from being
+shown, nor from running.
 """
 
 import base64
@@ -12,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from gofer.core.errors import Unreadable
 from gofer.core.events import EVENT_CLASSES, Envelope, Event
-from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, PipelineKey, RunId, RunKey, TaskId, Version
+from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, RunId, RunKey, TaskId, Version
 from gofer.core.pipeline import (
     ConfigState,
     Deployment,
@@ -38,7 +38,7 @@ from gofer.core.run import (
     TaskRun,
     TaskState,
 )
-from gofer.core.times import from_ms, maybe_from_ms, maybe_to_ms, to_ms
+from gofer.core.times import from_ms, maybe_to_ms, to_ms
 from gofer.sqlite import Row
 from gofer.storage.raw_event import RawEvent
 
@@ -64,9 +64,9 @@ def namespace_of(row: Row) -> Namespace:
         id=NamespaceId(row["id"]),
         name=row["name"],
         description=row["description"],
-        created_at=from_ms(row["created_at"]),
-        modified_at=from_ms(row["modified_at"]),
-        deleting_at=maybe_from_ms(row["deleting_at"]),
+        created_at=_time(row["created_at"]),
+        modified_at=_time(row["modified_at"]),
+        deleting_at=_maybe_time(row["deleting_at"]),
     )
 
 
@@ -76,14 +76,15 @@ def pipeline_of(row: Row) -> Pipeline:
         namespace=NamespaceId(row["namespace"]),
         id=PipelineId(row["id"]),
         state=PipelineState(row["state"]),
-        created_at=from_ms(row["created_at"]),
-        modified_at=from_ms(row["modified_at"]),
-        deleting_at=maybe_from_ms(row["deleting_at"]),
+        created_at=_time(row["created_at"]),
+        modified_at=_time(row["modified_at"]),
+        deleting_at=_maybe_time(row["deleting_at"]),
     )
 
 
 def config_of(row: Row) -> PipelineConfig:
-    """Read a row of `pipeline_configs`."""
+    """Read a row of `pipeline_configs`. What can't be read of it is told by its `damage`, and is empty."""
+    tasks = _tasks_of(row)
     return PipelineConfig(
         namespace=NamespaceId(row["namespace"]),
         pipeline=PipelineId(row["pipeline"]),
@@ -91,26 +92,20 @@ def config_of(row: Row) -> PipelineConfig:
         name=row["name"],
         description=row["description"],
         parallelism=row["parallelism"],
-        tasks=_tasks_of(row),
+        tasks=tasks or (),
         state=ConfigState(row["state"]),
-        registered_at=from_ms(row["registered_at"]),
-        deprecated_at=maybe_from_ms(row["deprecated_at"]),
+        registered_at=_time(row["registered_at"]),
+        deprecated_at=_maybe_time(row["deprecated_at"]),
         run_timeout=duration_of(row["run_timeout_ms"]),
+        damage="its tasks are not stored as they were given" if tasks is None else "",
     )
 
 
-def _tasks_of(row: Row) -> tuple[Task, ...]:
+def _tasks_of(row: Row) -> tuple[Task, ...] | None:
     try:
         return tasks_from_json(row["tasks"])
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        key = PipelineKey(namespace=NamespaceId(row["namespace"]), pipeline=PipelineId(row["pipeline"]))
-        raise Unreadable(
-            f"the stored tasks of version {row['version']} of pipeline {key} can't be read; "
-            "register and deploy it again",
-            namespace=key.namespace,
-            pipeline=key.pipeline,
-            version=row["version"],
-        ) from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
+        return None
 
 
 def tasks_to_json(tasks: tuple[Task, ...]) -> str:
@@ -143,23 +138,29 @@ def tasks_from_json(text: str) -> tuple[Task, ...]:
 def _tasks(text: str) -> tuple[Task, ...]:
     return tuple(
         Task(
-            id=TaskId(task["id"]),
-            description=task["description"],
-            image=task["image"],
+            id=TaskId(_text(task["id"])),
+            description=_text(task["description"]),
+            image=_text(task["image"]),
             registry_auth=task["registry_auth"]
             and RegistryAuth(
-                user=task["registry_auth"]["user"],
+                user=_text(task["registry_auth"]["user"]),
                 sealed_password=base64.b64decode(task["registry_auth"]["sealed_password"]),
             ),
             depends_on={TaskId(parent): Requirement(word) for parent, word in task["depends_on"].items()},
-            variables=task["variables"],
-            entrypoint=tuple(task["entrypoint"]),
-            command=tuple(task["command"]),
-            inject_api_token=task["inject_api_token"],
+            variables={key: _text(value) for key, value in task["variables"].items()},
+            entrypoint=tuple(map(_text, task["entrypoint"])),
+            command=tuple(map(_text, task["command"])),
+            inject_api_token=bool(task["inject_api_token"]),
             timeout=duration_of(task.get("timeout_ms")),
         )
         for task in json.loads(text)
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 # A version is read by every call about its pipeline or its runs, and never changes.
@@ -176,8 +177,8 @@ def deployment_of(row: Row) -> Deployment:
         end_version=Version(row["end_version"]),
         state=DeploymentState(row["state"]),
         reason=row["reason"],
-        started_at=from_ms(row["started_at"]),
-        ended_at=maybe_from_ms(row["ended_at"]),
+        started_at=_time(row["started_at"]),
+        ended_at=_maybe_time(row["ended_at"]),
     )
 
 

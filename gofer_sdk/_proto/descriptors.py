@@ -582,7 +582,7 @@ FILES: dict[str, bytes] = {
         b'ng\x18d \x01(\x03R\x08deleting"E\n\rPi'
         b'pelineState\x12\x1a\n\x16PIPELINE_'
         b'STATE_UNKNOWN\x10\x00\x12\n\n\x06ACTIV'
-        b'E\x10\x01\x12\x0c\n\x08DISABLED\x10\x02"\xc7\x04\n\x0ePi'
+        b'E\x10\x01\x12\x0c\n\x08DISABLED\x10\x02"\xdf\x04\n\x0ePi'
         b'pelineConfig\x12\x1c\n\tnamespac'
         b'e\x18\x01 \x01(\tR\tnamespace\x12\x1a\n\x08pi'
         b'peline\x18\x02 \x01(\tR\x08pipeline\x12\x18'
@@ -599,7 +599,8 @@ FILES: dict[str, bytes] = {
         b'istered\x18\n \x01(\x03R\nregistere'
         b'd\x12\x1e\n\ndeprecated\x18\x0b \x01(\x03R\nd'
         b'eprecated\x12\x1f\n\x0brun_timeout'
-        b'\x18d \x01(\tR\nrunTimeout\x1aE\n\nTa'
+        b'\x18d \x01(\tR\nrunTimeout\x12\x16\n\x06da'
+        b'mage\x18e \x01(\tR\x06damage\x1aE\n\nTa'
         b'sksEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03k'
         b'ey\x12!\n\x05value\x18\x02 \x01(\x0b2\x0b.prot'
         b'o.TaskR\x05value:\x028\x01"b\n\x13Pip'
@@ -991,7 +992,7 @@ FILES: dict[str, bytes] = {
         b'\n\x18messages/task_runs.pro'
         b'to\x12\x05proto\x1a\x15messages/comm'
         b'on.proto\x1a\x18messages/pipel'
-        b'ines.proto"\x98\x07\n\x07TaskRun\x12\x18'
+        b'ines.proto"\xb0\x07\n\x07TaskRun\x12\x18'
         b'\n\x07created\x18\x01 \x01(\x03R\x07created'
         b'\x12\x14\n\x05ended\x18\x02 \x01(\x03R\x05ended\x12\x1b'
         b'\n\texit_code\x18\x03 \x01(\x03R\x08exitC'
@@ -1021,7 +1022,8 @@ FILES: dict[str, bytes] = {
         b'equested\x12+\n\x0fexit_code_kn'
         b'own\x18g \x01(\x03H\x00R\rexitCodeKno'
         b'wn\x88\x01\x01\x12\x1a\n\x08substate\x18h \x01(\tR'
-        b'\x08substate"Y\n\x0cTaskRunStat'
+        b'\x08substate\x12\x16\n\x06damage\x18i \x01('
+        b'\tR\x06damage"Y\n\x0cTaskRunStat'
         b'e\x12\x11\n\rUNKNOWN_STATE\x10\x00\x12\x0e\n\n'
         b'PROCESSING\x10\x01\x12\x0b\n\x07WAITING\x10'
         b'\x02\x12\x0b\n\x07RUNNING\x10\x03\x12\x0c\n\x08COMPLE'
@@ -2142,6 +2144,7 @@ SYMBOLS: dict[str, str] = {
     'proto.PipelineConfig.TasksEntry': 'messages/pipelines.proto',
     'proto.PipelineConfig.TasksEntry.key': 'messages/pipelines.proto',
     'proto.PipelineConfig.TasksEntry.value': 'messages/pipelines.proto',
+    'proto.PipelineConfig.damage': 'messages/pipelines.proto',
     'proto.PipelineConfig.deprecated': 'messages/pipelines.proto',
     'proto.PipelineConfig.description': 'messages/pipelines.proto',
     'proto.PipelineConfig.name': 'messages/pipelines.proto',
@@ -2420,6 +2423,7 @@ SYMBOLS: dict[str, str] = {
     'proto.TaskRun.attempt': 'messages/task_runs.proto',
     'proto.TaskRun.cancel_requested': 'messages/task_runs.proto',
     'proto.TaskRun.created': 'messages/task_runs.proto',
+    'proto.TaskRun.damage': 'messages/task_runs.proto',
     'proto.TaskRun.ended': 'messages/task_runs.proto',
     'proto.TaskRun.engine': 'messages/task_runs.proto',
     'proto.TaskRun.exit_code': 'messages/task_runs.proto',

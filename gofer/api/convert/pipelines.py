@@ -115,6 +115,7 @@ def config_to_proto(config: PipelineConfig) -> proto.PipelineConfig:
         registered=ms(config.registered_at),
         deprecated=ms(config.deprecated_at),
         run_timeout=timeout_text(config.run_timeout),
+        damage=config.damage,
     )
 
 
@@ -136,6 +137,7 @@ def config_row_key(config: PipelineConfig) -> tuple[str | int | datetime | None,
         config.registered_at,
         config.state,
         config.deprecated_at,
+        config.damage,
     )
 
 

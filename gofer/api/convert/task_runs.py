@@ -52,6 +52,7 @@ def task_run_to_proto(view: TaskRunView) -> proto.TaskRun:
         cancel_requested=ms(found.stop_request.at if found.stop_request else None),
         exit_code_known=found.exit_code,
         substate=found.state.value,
+        damage=view.damage,
     )
 
 

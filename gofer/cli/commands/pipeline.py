@@ -11,7 +11,7 @@ from gofer.cli.commands.object import of_pipeline as objects
 from gofer.cli.commands.options import LimitOption, NoWaitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
-from gofer.cli.show import show_tasks
+from gofer.cli.show import damage_fields, show_tasks
 from gofer.cli.states import cell_of, is_over, state_of_run
 from gofer.cli.tables import Cell, Style
 from gofer.cli.words import moment, span, title
@@ -88,6 +88,7 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument) -> None:
             ("Parallelism", str(found.config.parallelism or "unlimited")),
             *([("Run timeout", found.config.run_timeout)] if found.config.run_timeout else []),
             ("Created", moment(found.metadata.created, now=now, detail=detail)),
+            *damage_fields(found.config.damage),
         ]
     )
     output.line()

@@ -6,7 +6,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import pipeline_must_exist, take
-from gofer.cli.show import show_tasks
+from gofer.cli.show import damage_fields, show_tasks
 from gofer.cli.words import moment, title
 
 app = group("Show the versions of a pipeline, and delete them.")
@@ -33,7 +33,7 @@ async def list_configs(ctx: typer.Context, pipeline: PipelineArgument, limit: Li
             [
                 str(each.version),
                 title(each.state.name or ""),
-                str(len(each.tasks)),
+                "unreadable" if each.damage else str(len(each.tasks)),
                 moment(each.registered, now=now, detail=detail),
                 moment(each.deprecated, now=now, detail=detail),
             ]
@@ -63,6 +63,7 @@ async def get(ctx: typer.Context, pipeline: PipelineArgument, version: VersionAr
             *([("Run timeout", found.run_timeout)] if found.run_timeout else []),
             ("Registered", moment(found.registered, now=now, detail=detail)),
             ("Deprecated", moment(found.deprecated, now=now, detail=detail)),
+            *damage_fields(found.damage),
         ]
     )
     output.line()

@@ -25,7 +25,7 @@ from gofer.cli.commands.options import (
 from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter, plain
 from gofer.cli.pages import take
-from gofer.cli.show import needs_of, show_task_runs, words_of_needs
+from gofer.cli.show import damage_fields, needs_of, show_task_runs, words_of_needs
 from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
 from gofer.cli.tables import Cell
 from gofer.cli.words import moment, span
@@ -245,6 +245,7 @@ def _show(output: "Output", task_run: "proto.TaskRun") -> None:
         rows.append(("Image", task_run.task.image))
         rows.append(("Needs", words_of_needs(needs_of(task_run.task)) or "-"))
         rows += [("Timeout", task_run.task.timeout)] if task_run.task.timeout else []
+    rows += damage_fields(task_run.damage)
     output.fields(rows)
     if task_run.variables:
         output.line()

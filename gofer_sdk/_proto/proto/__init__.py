@@ -2981,6 +2981,12 @@ class PipelineConfig(betterproto2.Message):
     limit. A run may be given another one.
     """
 
+    damage: "str" = betterproto2.field(101, betterproto2.TYPE_STRING)
+    """
+    What of the stored version can't be read, in words; empty = all is as it was given. Then it has no
+    tasks, and can be deleted, but not deployed or run.
+    """
+
 
 default_message_pool.register_message("proto", "PipelineConfig", PipelineConfig)
 
@@ -3993,6 +3999,11 @@ class TaskRun(betterproto2.Message):
     """
     Our finer word for the state: PENDING, STARTING, RUNNING, STOPPING, SUCCEEDED, FAILED,
     CANCELLED or SKIPPED.
+    """
+
+    damage: "str" = betterproto2.field(105, betterproto2.TYPE_STRING)
+    """
+    Why the definition of its task can't be read, in words; empty = it can. Then `task` has an id alone.
     """
 
 
