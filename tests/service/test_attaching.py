@@ -3,8 +3,9 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,15 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from gofer.app import App
 from gofer.config.settings import SchedulerSettings, Settings
+from gofer.core.access import TokenKind
+from gofer.services.attachments import MOST_AT_ONCE
 from gofer_sdk._proto import proto
 from gofer_sdk._proto.proto import AttachToTaskRunInit as Init
 from gofer_sdk._proto.proto import AttachToTaskRunInput as Input
 from gofer_sdk._proto.proto import AttachToTaskRunOutput as Output
 from gofer_sdk._proto.proto import AttachToTaskRunRequest as Request
 from tests.fakes.processes import gone
+from tests.service.secured import Secured
 from tests.service.wire import ended, register, start, task, up
 
 ATTACH = "/proto.Gofer/AttachToTaskRun"
@@ -67,7 +71,8 @@ def typed(data: bytes) -> Request:
 
 @asynccontextmanager
 async def attached(stub: proto.GoferStub, first: Request) -> AsyncIterator[Stream[Request, Output]]:
-    stream = await stub.channel.request(ATTACH, Cardinality.STREAM_STREAM, Request, Output).__aenter__()
+    call = stub.channel.request(ATTACH, Cardinality.STREAM_STREAM, Request, Output, metadata=stub.metadata)
+    stream = await call.__aenter__()
     try:
         await stream.send_message(first)
         yield stream
@@ -190,6 +195,50 @@ async def test_a_server_that_stops_ends_terminals(app: App, stub: proto.GoferStu
             await rest(stream)
 
     await gone(int(pid))
+
+
+async def test_no_more_terminals_than_a_server_has_room_for_are_open_at_once(stub: proto.GoferStub) -> None:
+    await running(stub)
+
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(attached(stub, init("echo ready; exec cat"))) for _ in range(64)]
+        for stream in streams:
+            await until(stream, b"ready")
+        told = await refusal(stub, init())
+        await streams[0].send_message(typed(b"\x04"))
+        _, code = await rest(streams[0])
+        assert await streams[0].recv_message() is None
+        async with attached(stub, init("echo again; exec cat")) as freed:
+            await until(freed, b"again")
+
+    assert (MOST_AT_ONCE, code) == (64, 0)
+    assert told == (
+        Status.RESOURCE_EXHAUSTED,
+        "64 terminals are open, and no more may be: end one of them",
+    )
+
+
+@pytest.mark.parametrize("expires", [False, True])
+async def test_a_terminal_ends_with_the_token_that_opened_it(guarded: Secured, *, expires: bool) -> None:
+    await running(guarded.admin)
+    text, token = await guarded.make("default")
+    if expires:
+        text = "e" * 64
+        await guarded.store(text, kind=TokenKind.MANAGEMENT, life=timedelta(seconds=2))
+
+    script = "trap '' HUP TERM; echo pid $$ .; while :; do sleep 0.1; done"
+    async with attached(guarded.stub(text), init(script)) as stream:
+        pid = (await until(stream, b" .\r\n")).split()[1]
+        if not expires:
+            await guarded.admin.delete_token(proto.DeleteTokenRequest(id=token))
+        with pytest.raises(GRPCError) as ended_by:
+            await rest(stream)
+
+    assert ended_by.value.status is Status.UNAUTHENTICATED
+    await gone(int(pid))
+    run = await guarded.admin.get_run(proto.GetRunRequest(pipeline_id="simple", id=1))
+    assert run.run is not None
+    assert run.run.state is proto.RunRunState.RUNNING, "the task goes on"
 
 
 @pytest.mark.parametrize(
