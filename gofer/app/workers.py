@@ -17,6 +17,7 @@ from gofer.workers.deleter import Deleter
 from gofer.workers.launching import Launching
 from gofer.workers.recovery import Recovery
 from gofer.workers.rendering import Rendering
+from gofer.workers.replaced_content import ReplacedContent
 from gofer.workers.run_scheduler import RunScheduler
 from gofer.workers.slot_gate import SlotGate
 from gofer_sdk.rules.references import ReferenceKind
@@ -29,6 +30,8 @@ async def run_workers(stack: AsyncExitStack, base: Base) -> None:
     settings = base.settings
     await base.blobs.sweep(NeededBlobs(database=base.database, instance=base.instance))
     await base.objects.sweep(needed_content(base.database))
+    replaced = ReplacedContent(blobs=base.objects)
+    await stack.enter_async_context(running(replaced, grace=shutdown_share(settings, 1)))
     stop_timeout = settings.task_run_stop_timeout
     parts = Launching(
         engine_of=base.engines.get,

@@ -53,7 +53,7 @@ class StoredBlobs:
     async def commit_put(
         self, database: Database[Unit], blob: BlobId, record: Callable[[Unit], tuple[T, Sequence[BlobId]]]
     ) -> T:
-        """Commit the record that names a blob which was just put, and delete the blobs that it was put in place of.
+        """Commit the record that names a blob which was just put, and let go of the blobs that it was put in place of.
 
         `record` gives the result and the blobs that nothing names any more. What it raises is raised here; then the
         new blob is deleted.
@@ -63,8 +63,11 @@ class StoredBlobs:
         except Exception:  # not a cancelled wait: then the record may be stored, and the blob stays for it
             await self.delete(blob)
             raise
-        await self.delete(*gone)
+        await self._let_go(gone)
         return result
+
+    async def _let_go(self, gone: Sequence[BlobId]) -> None:
+        await self.delete(*gone)
 
     async def all(self) -> tuple[BlobId, ...]:
         """Name every blob of this server that is in the store."""

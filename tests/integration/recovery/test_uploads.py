@@ -118,3 +118,18 @@ async def test_an_object_of_100_mib_passes_through_little_memory(tmp_path: Path)
 
         assert sent.digest() == got.digest()
         assert MOST_EXTRA_BYTES > peak_bytes(its) - before
+
+
+@pytest.mark.slow
+async def test_what_was_replaced_right_before_a_kill_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    """It is deleted after the reply, so that the last of these are there at the kill."""
+    async with server(tmp_path, "memory") as first, first.client() as client:
+        await register(client)
+        for number in range(10):
+            await client.objects.put(PIPELINE, "same", b"%d" % number, force=True)
+        await first.kill()
+    assert 1 < parts_in(tmp_path)
+
+    async with server(tmp_path, "memory") as second, second.client() as client:
+        assert b"9" == await client.objects.get(PIPELINE, "same")
+        assert 1 == parts_in(tmp_path)
