@@ -40,9 +40,7 @@ class ReplacedContent:
             while not self._stop.is_set():
                 await self._wake.wait()
                 self._wake.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(GATHER.total_seconds()):
-                        await self._stop.wait()
+                await self._gather()
                 await self._delete_all()
         await self._delete_all()
 
@@ -58,6 +56,11 @@ class ReplacedContent:
             self._waiting.extend(gone)
             self._wake.set()
         return True
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER.total_seconds()):
+                await self._stop.wait()
 
     async def _delete_all(self) -> None:
         while self._waiting:
