@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from gofer.cli.output import Output
-from gofer.config.client_settings import (
-    ClientFlags,
-    ClientSettings,
-    Origin,
-    config_path_to_write,
-    explain_client_settings,
-    load_client_settings,
-)
+from gofer.config.client_flags import ClientFlags
 from gofer.core.errors import InvalidInput
 
 _WORTH_TELLING: Final = timedelta(milliseconds=500)
 
 if TYPE_CHECKING:
+    from gofer.config.client_settings import ClientSettings, Origin
     from gofer_sdk.client import GoferClient, Patience
     from gofer_sdk.errors import CallFailed
 
@@ -37,8 +31,10 @@ class CliContext:
     home: Path = field(default_factory=Path.home)
 
     @cached_property
-    def settings(self) -> ClientSettings:
+    def settings(self) -> "ClientSettings":
         """The settings out of flags, environment and file. Raises InvalidInput."""
+        from gofer.config.client_settings import load_client_settings
+
         return load_client_settings(self.flags, environment=self.environment, home=self.home)
 
     @cached_property
@@ -50,13 +46,17 @@ class CliContext:
             return Output(no_color=bool(self.flags.no_color))
         return Output(format=settings.format, no_color=settings.no_color, detail=settings.detail)
 
-    def origins(self) -> tuple[Origin, ...]:
+    def origins(self) -> "tuple[Origin, ...]":
         """Say of each setting where it comes from. Raises InvalidInput."""
+        from gofer.config.client_settings import explain_client_settings
+
         return explain_client_settings(self.flags, environment=self.environment, home=self.home)
 
     @property
     def config_path_to_write(self) -> Path:
         """The file that a changed setting belongs in."""
+        from gofer.config.client_settings import config_path_to_write
+
         return config_path_to_write(self.flags, environment=self.environment, home=self.home)
 
     def client(self, *, patience: "Patience | None" = None) -> "GoferClient":

@@ -14,7 +14,7 @@ import typer
 
 from gofer.cli.neutral import LogFilter, plain, shown_log
 from gofer.cli.tables import Cell, Style, painted, render_fields, render_table, wrapped
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 
 _MARK_WIDTH: Final = 2
 """What a mark and the space behind it take."""

@@ -17,7 +17,7 @@ from gofer.cli.commands.options import group
 from gofer.cli.commands.up import up
 from gofer.cli.context import CliContext
 from gofer.cli.parameters import plain_command
-from gofer.config.client_settings import ClientFlags
+from gofer.config.client_flags import ClientFlags
 
 _HELP = """Run containers as graphs, written as programs.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gofer.cli.endings import LogLines, ending_of
 from gofer.cli.output import Output
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 
 if TYPE_CHECKING:
     from gofer.cli.follow import View

@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from gofer.config.address import Address
 from gofer.config.client_file import read_entries
+from gofer.config.client_flags import ClientFlags, OutputFormat
 from gofer.core.errors import InvalidInput
 
 DEFAULT_HOST: Final = Address(host="localhost", port=8080)
@@ -23,28 +23,6 @@ _PREFIX: Final = "GOFER_CLI_"
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _PEM_START: Final = "-----BEGIN"
 _DEFAULT: Final = "default"
-
-
-class OutputFormat(StrEnum):
-    """How the commands print: for people, for programs, or not at all."""
-
-    PRETTY = "pretty"
-    JSON = "json"
-    SILENT = "silent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientFlags:
-    """What was said on the command line; None = nothing was."""
-
-    config: str | None = None
-    namespace: str | None = None
-    detail: bool | None = None
-    format: str | None = None
-    host: str | None = None
-    no_color: bool | None = None
-    token: str | None = field(default=None, repr=False)
-    tls_ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

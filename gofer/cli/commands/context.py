@@ -10,10 +10,10 @@ from gofer.cli.aio import command
 from gofer.cli.commands.token import token_fields
 from gofer.cli.context import CliContext, cli_of
 from gofer.cli.words import NOTHING
-from gofer.config.client_settings import Origin
 
 if TYPE_CHECKING:
     from gofer.cli.tables import Cell
+    from gofer.config.client_settings import Origin
     from gofer_sdk._proto import proto
 
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class _Context:
     """What counts here, as JSON tells it; what the server did not tell is null."""
 
-    settings: Sequence[Origin]
+    settings: "Sequence[Origin]"
     server: "proto.GetSystemInfoResponse | None" = None
     caller: "proto.WhoAmIResponse | None" = None
 

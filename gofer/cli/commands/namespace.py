@@ -9,7 +9,6 @@ from gofer.cli.commands.options import LimitOption, NoWaitOption, YesOption, gro
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
 from gofer.cli.words import moment
-from gofer.config.client_file import set_entry
 from gofer_sdk.rules.ids import fault_of_id
 
 app = group("Make, show, choose and delete namespaces.")
@@ -126,6 +125,7 @@ async def set_namespace(ctx: typer.Context, namespace: NamespaceArgument) -> Non
     """Make a namespace the usual one of this command line, in its configuration file."""
     import asyncio
 
+    from gofer.config.client_file import set_entry
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)

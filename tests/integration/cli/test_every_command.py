@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 from tests.integration.cli.conftest import ROOT, Done, Gofer
 from tests.integration.cli.every_command import TABLE, Row
 

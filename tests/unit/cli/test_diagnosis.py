@@ -17,7 +17,7 @@ from gofer.cli.diagnosis.files import look_at_own_files, look_at_server_files
 from gofer.cli.diagnosis.finding import Diagnosis, Finding, Health, bad, show_diagnosis, warning
 from gofer.cli.diagnosis.server import PATIENCE, look_at_server
 from gofer.cli.output import Output
-from gofer.config.client_settings import ClientFlags, OutputFormat
+from gofer.config.client_flags import ClientFlags, OutputFormat
 from gofer_sdk._proto import proto
 from tests.fakes.server import FakeServer, certificate
 

@@ -26,7 +26,7 @@ from gofer.cli.endings import LogLines
 from gofer.cli.live import LiveView
 from gofer.cli.output import Output
 from gofer.cli.tables import Cell
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 from gofer_sdk._proto import proto
 from tests.fakes.messages import filled
 from tests.fakes.server import FakeServer, certificate

@@ -10,7 +10,7 @@ import typer
 
 from gofer.cli.neutral import LogFilter
 from gofer.cli.output import Output
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 from gofer_sdk._proto import proto
 from tests.google_wire import google_classes
 

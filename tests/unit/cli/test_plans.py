@@ -8,7 +8,7 @@ import pytest
 
 from gofer.cli.output import Output
 from gofer.cli.plans import Change, Plan, changes_between, show_plan
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 from gofer_sdk._proto import proto
 
 Status = proto.TaskRequiredParentStatus

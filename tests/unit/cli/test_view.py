@@ -6,7 +6,7 @@ import json
 from gofer.cli.endings import LogLines
 from gofer.cli.output import Output
 from gofer.cli.view import EventView, PlainView, view_for
-from gofer.config.client_settings import OutputFormat
+from gofer.config.client_flags import OutputFormat
 from gofer_sdk._proto import proto
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from gofer.config.address import Address
+from gofer.config.client_flags import ClientFlags, OutputFormat
 from gofer.config.client_settings import (
-    ClientFlags,
     ClientSettings,
-    OutputFormat,
     config_path_to_write,
     explain_client_settings,
     load_client_settings,
