@@ -13,7 +13,7 @@ from gofer.api.convert.task_runs import TASK_RUN_REASONS, split_state
 from gofer.api.status import STATUS
 from gofer.cli.aio import ExitStatus, errors_told
 from gofer.cli.context import CliContext
-from gofer.config.client_settings import ClientFlags
+from gofer.config.client_flags import ClientFlags
 from gofer.core.errors import ErrorCode
 from gofer.core.run import ReasonCode, RunState, TaskState
 from gofer_sdk.errors import KIND_BY_STATUS, CallFailed
