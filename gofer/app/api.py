@@ -90,7 +90,7 @@ def _api(base: Base) -> Composite:
     database = base.database
     pipelines = Pipelines(database=database, sealer=base.sealer, version_limit=base.settings.pipeline_version_limit)
     ingress = Ingress(is_open=not base.settings.ignore_pipeline_run_events, gate=base.gate)
-    deletion = Deletion(database=database, bus=base.bus)
+    deletion = Deletion(database=database, bus=base.bus, clock=base.clock)
     runs = Runs(database=database, ingress=ingress, clock=base.clock)
     kept = KeptReplies(changes=lambda: database.changes)
     return Composite(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from gofer.bus import Bus, Lagged, Subscription
+from gofer.clock import Clock
 from gofer.core.access import Caller
 from gofer.core.errors import FailedPrecondition, InvalidInput, ShuttingDown
 from gofer.core.events import (
@@ -14,12 +15,13 @@ from gofer.core.events import (
     PipelineDeletionRequested,
 )
 from gofer.core.ids import DEFAULT_NAMESPACE, EventId, NamespaceId, PipelineKey
+from gofer.services.hold import Hold
 from gofer.services.runs import Target, pipeline_key, request_cancel
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
 CANCELLED_AT_ONCE: Final = 50
-"""Runs that the wish itself cancels, whatever the worker that sees to all others is busy with."""
+"""Runs that the wish itself cancels at most, whatever the worker that sees to all others is busy with."""
 IsGone: TypeAlias = Callable[[Unit], bool]
 
 
@@ -29,9 +31,10 @@ class Deletion:
     Every method raises `NotFound` for what does not exist. To ask again is no fault: it waits for the same end.
     """
 
-    def __init__(self, *, database: Database[Unit], bus: Bus[Envelope]) -> None:
+    def __init__(self, *, database: Database[Unit], bus: Bus[Envelope], clock: Clock) -> None:
         self._database = database
         self._bus = bus
+        self._clock = clock
 
     async def delete_pipeline(self, caller: Caller, target: Target, *, wait: bool) -> tuple[PipelineKey, EventId]:
         """Refuse new work of the pipeline, cancel its runs, and remove it when they have ended.
@@ -45,8 +48,7 @@ class Deletion:
             unit.pipelines.get(key)
             if unit.removal.mark_pipeline(key, unit.now):
                 unit.record(PipelineDeletionRequested(namespace_id=key.namespace, pipeline_id=key.pipeline))
-                for run in unit.runs.to_cancel(key, CANCELLED_AT_ONCE):
-                    request_cancel(unit, run, force=False)
+                self._cancel_some(unit, key)
             return key, unit.journal.last_id()
 
         with self._bus.subscribe(PipelineDeleted) as gone:
@@ -92,6 +94,15 @@ class Deletion:
             if wait:
                 await self._wait(gone, NamespaceDeleted(namespace_id=wanted), is_gone)
         return asked
+
+    def _cancel_some(self, unit: Unit, key: PipelineKey) -> None:
+        hold = Hold(self._clock)
+        for _ in range(CANCELLED_AT_ONCE):
+            found = unit.runs.to_cancel(key, 1)
+            for run in found:
+                request_cancel(unit, run, force=False)
+            if not found or hold.is_over():
+                break
 
     async def _wait(self, gone: Subscription[Envelope], event: object, is_gone: IsGone) -> None:
         """Wait for the event; where some were dropped, look whether it was among them."""

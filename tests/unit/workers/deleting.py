@@ -121,7 +121,7 @@ def make_deleting(world: World) -> Deleting:
         world=world,
         objects=Objects(database=world.database, blobs=blobs, limits=limits),
         blobs=blobs,
-        deletion=Deletion(database=world.database, bus=world.bus),
+        deletion=Deletion(database=world.database, bus=world.bus, clock=SystemClock()),
     )
 
 

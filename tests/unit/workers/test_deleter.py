@@ -12,6 +12,7 @@ from gofer.core.errors import FailedPrecondition, NotFound, PermissionDenied, Sh
 from gofer.core.events import PipelineDeletionRequested, RunCompleted, TaskRunStarted
 from gofer.core.run import RunState
 from gofer.core.secret import Secret
+from gofer.services.deletion import Deletion
 from gofer.services.masks import NeededBlobs
 from gofer.services.object_blobs import needed_content
 from gofer.services.objects import PutObject
@@ -128,6 +129,19 @@ async def test_runs_are_cancelled_by_the_wish_itself(it: Deleting) -> None:
 
     (ended,) = await it.world.until_over(run)
     assert ended.state is RunState.CANCELLED
+
+
+async def test_the_wish_itself_cancels_few_runs_where_each_takes_its_time(it: Deleting) -> None:
+    """Fifty runs with large variables kept every other write waiting for a second and more."""
+    await it.world.stop()
+    await it.world.register(container("one", hold="true"))
+    keys = [await it.world.start_run() for _ in range(3)]
+    deletion = Deletion(database=it.world.database, bus=it.world.bus, clock=HastyClock())
+
+    await deletion.delete_pipeline(CALLER, TARGET, wait=False)
+
+    states = [(await it.world.run(key)).state for key in keys]
+    assert [RunState.CANCELLED, RunState.PENDING, RunState.PENDING] == sorted(states)
 
 
 async def test_only_who_may_and_only_what_is_there(it: Deleting) -> None:

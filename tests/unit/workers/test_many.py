@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gofer.clock import SystemClock
 from gofer.core.errors import NotFound
 from gofer.core.ids import AttemptId, EventId, RunKey
 from gofer.core.pipeline import Requirement, Task
@@ -23,17 +21,7 @@ from gofer.services.runs import Runs, Target
 from gofer.storage.journal import EventFilter
 from tests.factories import KEY
 from tests.unit.workers.conftest import CALLER, World, container, open_world, until
-
-
-class HurriedClock(SystemClock):
-    """Says that each look at it took a long time."""
-
-    def __init__(self) -> None:
-        self._looks = 0
-
-    def monotonic(self) -> timedelta:
-        self._looks += 1
-        return timedelta(seconds=self._looks)
+from tests.unit.workers.deleting import HastyClock
 
 
 async def test_a_cancel_of_all_runs_lets_others_write_and_starts_none(world: World) -> None:
@@ -41,7 +29,7 @@ async def test_a_cancel_of_all_runs_lets_others_write_and_starts_none(world: Wor
     await world.register(container("hold", hold="true"), parallelism=1)
     keys = [await world.start_run() for _ in range(20)]
     await until(lambda: len(world.engine.starts) == 1)
-    runs = Runs(database=world.database, ingress=Ingress(is_open=True), clock=HurriedClock())
+    runs = Runs(database=world.database, ingress=Ingress(is_open=True), clock=HastyClock())
     before = world.database.changes
 
     cancelled = await runs.cancel_all(CALLER, Target(namespace="", pipeline=KEY.pipeline), force=True)
