@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from gofer.config.client_file import read_entries, set_entry
-from gofer.config.client_settings import SETTING_NAMES, ClientFlags, explain_client_settings, load_client_settings
+from gofer.config.client_flags import ClientFlags
+from gofer.config.client_settings import SETTING_NAMES, explain_client_settings, load_client_settings
 from gofer.config.keys import all_keys
 from gofer.config.load import load_settings
 from gofer.config.sample import sample_config
