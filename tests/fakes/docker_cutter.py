@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket as sockets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -52,7 +53,7 @@ class DockerCutter:
     requests: list[str] = field(default_factory=list)
     chop_bytes: int = 0
     delay: timedelta = timedelta()
-    _server: asyncio.Server | None = None
+    _listener: sockets.socket | None = None
     _links: set[_Link] = field(default_factory=set)
     _cuts: list[tuple[str, int]] = field(default_factory=list)
     _holds: list[tuple[str, asyncio.Event]] = field(default_factory=list)
@@ -81,13 +82,21 @@ class DockerCutter:
     async def listen(self) -> None:
         """Take connections (again)."""
         self.socket.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self.socket)
+        listener = self._listener = sockets.socket(sockets.AF_UNIX)
+        listener.settimeout(0)
+        listener.bind(str(self.socket))
+        listener.listen()
+        asyncio.get_running_loop().add_reader(listener, self._take, listener)
 
     async def refuse(self) -> None:
-        """Take no more connections; those that are there go on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """Take no more connections; those that are there go on.
+
+        A server of asyncio's own would lose, and leave open, what it has taken just before.
+        """
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         self.socket.unlink(missing_ok=True)
 
     def cut(self, asked_for: str = "") -> int:
@@ -132,11 +141,15 @@ class DockerCutter:
         """Count the connections that are open and were last used for that."""
         return sum(bool(re.search(what, link.request)) for link in self._links)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _take(self, listener: sockets.socket) -> None:
+        with suppress(BlockingIOError):
+            connection, _ = listener.accept()
+            task = asyncio.get_running_loop().create_task(self._serve(connection), name="cutter: a connection")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: sockets.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
         try:
             daemon_reader, daemon_writer = await asyncio.open_unix_connection(self.target)
         except OSError:

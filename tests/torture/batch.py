@@ -18,7 +18,9 @@ from gofer_sdk._proto import proto
 from gofer_sdk.client import GoferClient
 from tests.fakes.ports import free_port
 from tests.torture.clients import Clients
+from tests.torture.doomed import faults_of_deletions, faults_of_doomed, faults_of_last_words
 from tests.torture.ends import Ended, faults_of_ends
+from tests.torture.expiry import faults_of_expiry, faults_of_pruning
 from tests.torture.ledger import AskedCancel, AskedRun, Ledger, now_ms
 from tests.torture.leftovers import faults_of_files, faults_of_leftovers
 from tests.torture.life import NUMBERS, SHUTDOWN_SECONDS
@@ -207,6 +209,7 @@ class Batch:
         stored = await asyncio.to_thread(read_stored, self._folder / "data" / "gofer.db")
         self._deaths.append(stored.last_event)
         found = await asyncio.to_thread(faults_of_stored, stored, self._ledger, self._folder / "commits")
+        found += faults_of_doomed(stored, self._ledger)
         self._outcome.faults += [f"{when}: {fault}" for fault in found]
         return stored
 
@@ -223,6 +226,8 @@ class Batch:
         async with GoferClient(f"127.0.0.1:{self._port}") as client:
             info = await client.system.info()
             await self._check_slots(client)
+            self._outcome.faults += await faults_of_deletions(client, self._ledger)
+            self._outcome.faults += await faults_of_pruning(client, self._case.engine, self._ledger)
             ended, logs = await self._gather(client)
         faults = await faults_of_leftovers(self._folder, self._case.engine, info.instance_id)
         faults += [f"the server says: {note}" for note in info.notes if "is in use" not in note]
@@ -230,6 +235,7 @@ class Batch:
         faults += faults_of_marks(ended, heard.executions(logs, info.instance_id))
         faults += faults_of_times(ended)
         faults += faults_of_logs(ended, logs, self._ledger)
+        faults += faults_of_expiry(ended, self._ledger)
         self._outcome.faults += faults
         self._count(ended, logs)
         return ended
@@ -263,6 +269,7 @@ class Batch:
     async def _gather(self, client: GoferClient) -> tuple[Ended, dict[TaskKey, bytes]]:
         """Ask the API for everything."""
         stored = await self._check_stored("in the end")
+        self._outcome.faults += faults_of_last_words(stored, self._ledger)
         followed = self._ledger.events[-1].id if self._ledger.events else 0
         async with aclosing(client.events.list(after_id=followed)) as rest:
             self._ledger.events += [event async for event in rest]
@@ -276,6 +283,8 @@ class Batch:
                 task_runs[key] = {}
                 async for found in client.task_runs.each(pipeline, run.id):
                     task_runs[key][found.id] = found
+                    if found.logs_removed:
+                        continue
                     chunks = client.task_runs.logs(pipeline, run.id, found.id)
                     logs[*key, found.id] = b"".join([chunk.data async for chunk in chunks])
         ended = Ended(
@@ -291,6 +300,10 @@ class Batch:
                 "runs": len(ended.runs),
                 "task runs": len(found),
                 "orphaned": whys["orphaned"],
+                "timed out": whys["timed_out"],
+                "logs expired": sum(each.logs_expired for each in found),
+                "runs retried": self._ledger.retries,
+                "pipelines deleted": len(self._ledger.doomed),
                 "cancelled runs": sum(run.status == proto.RunRunStatus.CANCELLED for run in ended.runs.values()),
                 "acknowledged cancels": sum(bool(each.acknowledged_ms) for each in self._ledger.cancels),
                 "starts asked again": sum(asked.tries > 1 for asked in self._ledger.runs),

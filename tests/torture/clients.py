@@ -8,17 +8,20 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
 from gofer_sdk.client import GoferClient
 from gofer_sdk.client.patience import Patience
 from gofer_sdk.errors import CallFailed, DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
+from tests.torture.doomed import Doomer
 from tests.torture.ledger import AskedCancel, AskedRun, Ledger, ReadLog, now_ms
 from tests.torture.pipelines import ALL_SLOTS, BY_NAME, GRAPHS, Engine, config_of
 
 MOST_OPEN: Final = 6
+AGAIN_SHARE: Final = 0.25
+"""How many of the starts are of an old run, if there is one that has ended."""
 _AGAIN_SECONDS: Final = 0.05
 _PATIENCE: Final = Patience(
     call_timeout=timedelta(seconds=10),
@@ -62,6 +65,7 @@ class Clients:
                 for number in range(2):
                     busy.create_task(self._start_runs(number), name=f"starter {number}")
                 busy.create_task(self._cancel(), name="canceller")
+                busy.create_task(self._doom(), name="doomer")
                 busy.create_task(self._read(), name="reader")
             await self._all_ended()
             following.cancel()
@@ -119,21 +123,26 @@ class Clients:
                 if self._stopping.is_set():
                     return
                 graph = chance.choices(GRAPHS, weights=[graph.weight for graph in GRAPHS])[0]
-                await self._start(client, graph.id, f"{number}-{count}")
+                await self._start(client, graph.id, f"{number}-{count}", again=chance.random() < AGAIN_SHARE)
                 self._accompany(chance, self._of(f"{number}-{count}"))
                 await self._pause(chance.random() ** 2 * 0.15)
 
     def _of(self, request_id: str) -> AskedRun:
         return next(each for each in reversed(self._ledger.runs) if each.request_id == request_id)
 
-    async def _start(self, client: GoferClient, pipeline: str, request_id: str) -> None:
-        """Start a run, and ask again with the same request id until it is acknowledged."""
+    async def _start(self, client: GoferClient, pipeline: str, request_id: str, *, again: bool) -> None:
+        """Start a run, or an old one again, and ask with the same request id until it is acknowledged."""
+        old = max((run for name, run in self._ledger.ended if name == pipeline), default=0) if again else 0
+        self._ledger.retries += bool(old)
         asked = AskedRun(pipeline=pipeline, request_id=request_id, asked_ms=now_ms())
         self._ledger.runs.append(asked)
 
         async def ask() -> None:
             asked.tries += 1
-            started = await client.runs.start(pipeline, request_id=request_id)
+            if old:
+                started = await client.runs.retry(pipeline, old, request_id=request_id)
+            else:
+                started = await client.runs.start(pipeline, request_id=request_id)
             assert started.run is not None
             self._ledger.acknowledge(asked, started.run.id)
 
@@ -165,8 +174,10 @@ class Clients:
                         data += chunk.data
                 self._ledger.logs.append(ReadLog(pipeline=asked.pipeline, run=asked.run, task=task, data=bytes(data)))
 
-            with suppress(NotFound):  # cancelled in the queue: it never had task runs
+            try:
                 await self._insist(follow)
+            except (NotFound, FailedPrecondition):  # cancelled in the queue, or newer runs took its place
+                self._ledger.refused_logs.append((asked.pipeline, asked.run, task))
 
     async def _cancel(self) -> None:
         chance = self._chance("canceller")
@@ -198,6 +209,20 @@ class Clients:
             self._ledger.fail(error)
         else:
             asked.acknowledged_ms = now_ms()
+
+    async def _doom(self) -> None:
+        """Delete what runs, again and again."""
+        chance = self._chance("doomer")
+        await self.deployed.wait()
+        async with self.client() as client:
+            doomer = Doomer(
+                client=client, insist=self._insist, ledger=self._ledger, engine=self._engine, marks=self._marks
+            )
+            for number in range(1_000_000):
+                await self._pause(chance.random() * 0.8)
+                if self._stopping.is_set():
+                    return
+                await doomer.doom(number, chance)
 
     async def _follow_events(self) -> None:
         """Follow the journal from its beginning, over every restart."""

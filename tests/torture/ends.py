@@ -2,13 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gofer_sdk._proto import proto
 from tests.torture.ledger import Ledger
 from tests.torture.pipelines import BY_NAME, SLOTS, Engine, Graph, Needs, Shape
 from tests.torture.stored import StoredEvent
+from tests.torture.timeouts import TIMED_OUT, faults_of_timeout, may_be_late
 
 NO_CODE: Final = 999
 _SATISFIED: Final = {
@@ -67,6 +68,8 @@ def stories_of(events: Sequence[StoredEvent]) -> dict[Key, RunStory]:
                 story.admitted = event.id
             case "RUN_CANCEL_REQUESTED":
                 story.cancel = story.cancel or event.id
+            case "RUN_OBJECTS_EXPIRED":
+                pass
             case "RUN_COMPLETED":
                 story.completed, story.completed_at = event.id, event.at
             case "TASKRUN_CREATED":
@@ -117,7 +120,8 @@ def _acknowledged(ended: Ended, ledger: Ledger) -> Iterator[str]:
     for (pipeline, request_id), run in by_request.items():
         yield f"nobody asked for the run {pipeline} {run.id} ({request_id})"
     for waited in ledger.waited:
-        if waited != ended.runs[waited.pipeline, waited.id]:
+        run = ended.runs[waited.pipeline, waited.id]
+        if replace(waited, store_objects_expired=run.store_objects_expired) != run:  # they go when newer runs come
             yield f"who waited for {waited.pipeline} {waited.id} got {waited}"
 
 
@@ -155,14 +159,24 @@ def _run(key: Key, run: proto.Run, story: RunStory, ended: Ended) -> Iterator[st
         found = task_runs[shape.id]
         end = End(_status(found), found.status_reason.code if found.status_reason else "", found.exit_code)
         right = _right_end(shape, story, statuses, ended)
-        if end != right:
+        if end.why == TIMED_OUT:
+            cancelled_at = _cancelled_at(story, shape.id, ended)
+            yield from faults_of_timeout(shape, graph, found, run, cancelled_at=cancelled_at)
+        elif end != right:
             yield f"{shape.id} ended {end}, not {right}; {story.tasks[shape.id]} of {story}"
         yield from _order(shape, story)
-    right_status = "FAILED" if "FAILED" in statuses.values() else "SUCCESSFUL"
+    right_status = "FAILED" if "FAILED" in statuses.values() or may_be_late(graph, run) else "SUCCESSFUL"
     if right_status != "FAILED" and (story.cancel or "CANCELLED" in statuses.values()):
         right_status = "CANCELLED"
     if run.status.name != right_status:
         yield f"it ended {run.status.name}, not {right_status}: {statuses}"
+
+
+def _cancelled_at(story: RunStory, task: str, ended: Ended) -> int:
+    """Give when the first cancel of a task, or of all, was stored before its end; 0 where none was."""
+    own = story.tasks[task]
+    stored = [cancel for cancel in (story.cancel, own.cancel) if cancel and cancel < own.completed]
+    return min((ended.events[cancel - 1].at for cancel in stored), default=0)
 
 
 def _status(task_run: proto.TaskRun) -> str:

@@ -36,6 +36,19 @@ class AskedCancel:
     refused: str = ""
 
 
+@dataclass(slots=True, kw_only=True)
+class Doomed:
+    """A namespace with one pipeline, both of that name, that is deleted while `runs`, its acknowledged ones, run.
+
+    `is_wished_gone` from before the first call that deletes; `is_gone` where such a call has waited for the end.
+    """
+
+    name: str
+    runs: list[int] = field(default_factory=list)
+    is_wished_gone: bool = False
+    is_gone: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadLog:
     """What a follower of a log was given, to its end."""
@@ -56,6 +69,9 @@ class Ledger:
     events: list[proto.Event] = field(default_factory=list)  # as one follower got them
     waited: list[proto.Run] = field(default_factory=list)  # what those who waited for an end were given
     logs: list[ReadLog] = field(default_factory=list)
+    refused_logs: list[tuple[str, int, str]] = field(default_factory=list)  # who asked was told that there is none
+    doomed: list[Doomed] = field(default_factory=list)
+    retries: int = 0
     open: set[tuple[str, int]] = field(default_factory=set)  # acknowledged, and not yet told to have ended
     ended: set[tuple[str, int]] = field(default_factory=set)
     errors: dict[str, int] = field(default_factory=dict)  # how calls failed, by kind

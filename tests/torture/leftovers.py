@@ -66,7 +66,8 @@ def faults_of_files(folder: Path, ended: Ended) -> Iterator[str]:
     known = {
         f"{run.namespace}/{run.pipeline}/{run.id}/{task}"
         for key, run in ended.runs.items()
-        for task in ended.task_runs[key]
+        for task, found in ended.task_runs[key].items()
+        if not found.logs_removed
     }
     for path in logs.rglob("*"):
         name = str(path.relative_to(logs))

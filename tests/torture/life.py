@@ -25,20 +25,24 @@ from gofer.core.events import Envelope
 from gofer.core.ids import TaskRunKey
 from gofer.lifecycle import exit_in_time, stop_on_signals
 from gofer.logging import set_up_logging
+from gofer.services.pruning import PruneStep
 from gofer.sqlite import GroupStep
 from gofer.workers.launching import LaunchStep
 from tests.torture.moments import Ending, Moment, Place
 from tests.torture.orders import Orders
+from tests.torture.pipelines import EXPIRY_RUNS, Engine
 
 SHUTDOWN_SECONDS = 5
 STOP_SECONDS = 0.5
+NEVER = 1_000_000
 NUMBERS = {Ending.KILL: signal.SIGKILL, Ending.TERM: signal.SIGTERM}
 
 
 def settings_of(orders: Orders) -> Settings:
-    """Give dev mode's settings with everything below the folder, and nothing that expires."""
+    """Give dev mode's settings with everything below the folder."""
     folder = orders.folder
     settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder).settings
+    expiry = EXPIRY_RUNS[Engine(orders.engine)]
     return replace(
         settings,
         server=replace(
@@ -49,9 +53,9 @@ def settings_of(orders: Orders) -> Settings:
             shutdown_timeout=timedelta(seconds=SHUTDOWN_SECONDS),
         ),
         task_run_logs_dir=folder / "data" / "logs",
-        task_run_log_expiry=1_000_000,
-        pipeline_version_limit=1_000_000,
-        object_store=replace(settings.object_store, run_object_expiry=1_000_000),
+        task_run_log_expiry=expiry,
+        pipeline_version_limit=NEVER,
+        object_store=replace(settings.object_store, run_object_expiry=expiry),
         task_run_stop_timeout=timedelta(seconds=STOP_SECONDS),
         development=replace(settings.development, pretty_logging=False),
         scheduler=replace(settings.scheduler, engine=orders.engine, max_tasks=orders.max_tasks),
@@ -99,7 +103,11 @@ def probes_of(moment: Moment | None, say: Callable[[bytes], object], told: Calla
         if at.get(Place.EVENT) == envelope.event.kind:
             strike()
 
-    return Probes(observe=observe, group=group, committed=committed)
+    def pruned(step: PruneStep) -> None:
+        if at.get(Place.PRUNE) == step:
+            strike()
+
+    return Probes(observe=observe, group=group, committed=committed, pruned=pruned)
 
 
 def teller(path: Path) -> Callable[[Envelope], None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gofer.services.pruning import PruneStep
 from gofer.sqlite import GroupStep
 from gofer.workers.launching import LaunchStep
 
@@ -24,6 +25,7 @@ class Place(StrEnum):
     STEP = "launch step"  # before the step is taken
     GROUP = "commit"  # at a step of the writer's group, on the writer's thread
     WITHIN = "within a commit"  # a little after the writer began its COMMIT, as another thread sees it
+    PRUNE = "prune"  # right after a piece of what is due to go has gone
     START = "while starting"  # so long after the process was made
     RANDOM = "at random"  # so long after it was ready
 
@@ -37,14 +39,20 @@ KINDS: Final = (
     "RUN_COMPLETED",
     "RUN_CANCEL_REQUESTED",
     "TASKRUN_CANCEL_REQUESTED",
+    "PIPELINE_DELETION_REQUESTED",
+    "PIPELINE_DELETED",
+    "NAMESPACE_DELETION_REQUESTED",
+    "NAMESPACE_DELETED",
 )
+PRUNES: Final = (PruneStep.LOG_FILES, PruneStep.LOGS, PruneStep.RUN_OBJECT_ROWS, PruneStep.RUN_OBJECTS)
 _SHARES: Final = {
     Place.EVENT: 28,
-    Place.STEP: 26,
+    Place.STEP: 22,
     Place.GROUP: 18,
     Place.WITHIN: 6,
+    Place.PRUNE: 6,
     Place.START: 6,
-    Place.RANDOM: 16,
+    Place.RANDOM: 14,
 }
 
 
@@ -105,6 +113,8 @@ def _point(chance: random.Random, place: Place) -> str:
             return chance.choice(list(GroupStep)).value
         case Place.WITHIN:
             return GroupStep.COMMIT.value
+        case Place.PRUNE:
+            return chance.choice(PRUNES).value
         case _:
             return ""
 

@@ -10,6 +10,8 @@ from gofer_sdk._proto import proto
 IMAGE: Final = "gofer-test/busybox:1"
 SLOTS: Final = 6
 """How many containers the server may have at once."""
+LONG: Final = 600.0
+"""Seconds that no batch waits for."""
 _Required = proto.UserPipelineTaskConfigRequiredParentStatus
 
 
@@ -19,6 +21,10 @@ class Engine(StrEnum):
     MEMORY = "memory"
     PROCESS = "process"
     DOCKER = "docker"
+
+
+EXPIRY_RUNS: Final = {Engine.MEMORY: 4, Engine.PROCESS: 4, Engine.DOCKER: 1_000_000}
+"""How many newer runs take the place of a log; on Docker logs stay, as they bear witness to executions."""
 
 
 class Needs(StrEnum):
@@ -40,6 +46,7 @@ class Shape:
     lines: int = 20
     stubborn: bool = False  # ends by SIGKILL only
     refused: bool = False  # there is no such command
+    timeout: float = 0.0  # how many seconds it may run; 0: as long as it likes
 
     def output(self) -> bytes:
         """Give every byte that it writes."""
@@ -53,12 +60,13 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A pipeline. `parallelism` 0 is none of its own; `weight` says how often it is chosen."""
+    """A pipeline. `parallelism` and `timeout` 0 are none of its own; `weight` says how often it is chosen."""
 
     id: str
     tasks: tuple[Shape, ...]
     parallelism: int = 0
     weight: int = 2
+    timeout: float = 0.0
 
     def task(self, name: str) -> Shape:
         """Give a task by its name."""
@@ -100,11 +108,34 @@ GRAPHS: Final = (
         tasks=(Shape(id="absent", refused=True), Shape(id="instead", after={"absent": Needs.FAILURE}, seconds=0.05)),
         weight=1,
     ),
+    Graph(
+        id="overlong",
+        tasks=(
+            Shape(id="endless", seconds=LONG, timeout=0.4),
+            Shape(id="instead", after={"endless": Needs.FAILURE}, code=2, timeout=LONG),
+            Shape(id="never", after={"endless": Needs.SUCCESS}),
+        ),
+    ),
+    Graph(
+        id="late",
+        tasks=(
+            Shape(id="quick"),
+            Shape(id="endless", after={"quick": Needs.ANY}, seconds=LONG),
+            Shape(id="unborn", after={"endless": Needs.ANY}),
+        ),
+        timeout=0.7,
+    ),
+    Graph(id="close", tasks=(Shape(id="close", seconds=0.3, timeout=0.3),), weight=1),
 )
 """Those that are started at random."""
 
+DOOMED: Final = Graph(
+    id="doomed", tasks=(Shape(id="brief"), Shape(id="busy", after={"brief": Needs.ANY}, seconds=0.4, lines=200))
+)
+"""What is deleted while it runs; under many names, each of which is used once."""
+
 ALL_SLOTS: Final = Graph(
-    id="slots", tasks=tuple(Shape(id=f"slot_{number}", seconds=600.0, lines=1) for number in range(SLOTS))
+    id="slots", tasks=tuple(Shape(id=f"slot_{number}", seconds=LONG, lines=1) for number in range(SLOTS))
 )
 """As many tasks at once as the server has slots: they are all running at last only where none of them is stuck."""
 
@@ -132,12 +163,13 @@ _TO_FILE: Final = 'echo "$GOFER_PIPELINE_ID $GOFER_RUN_ID $GOFER_TASK_ID $uuid $
 _TO_LOG: Final = 'echo "mark $uuid $1"'  # a container shares no file with anybody; the daemon is asked, too
 
 
-def config_of(graph: Graph, engine: Engine, marks: str) -> proto.UserPipelineConfig:
+def config_of(graph: Graph, engine: Engine, marks: str, *, name: str = "") -> proto.UserPipelineConfig:
     """Give the pipeline as it is registered. `marks` is the file where tasks leave marks, if they can."""
     return proto.UserPipelineConfig(
-        id=graph.id,
+        id=name or graph.id,
         name=graph.id,
         parallelism=graph.parallelism,
+        run_timeout=_duration(graph.timeout),
         tasks=[_task(shape, engine, marks) for shape in graph.tasks],
     )
 
@@ -147,9 +179,14 @@ def _task(shape: Shape, engine: Engine, marks: str) -> proto.UserPipelineTaskCon
         id=shape.id,
         image=IMAGE,
         command=_command(shape, engine),
+        timeout=_duration(shape.timeout),
         variables=_for_memory(shape) if engine is Engine.MEMORY else _for_shell(shape, marks),
         depends_on={parent: _ON_THE_WIRE[needs] for parent, needs in shape.after.items()},
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms" if seconds else ""
 
 
 def _command(shape: Shape, engine: Engine) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 from gofer_sdk._proto import proto
 from tests.torture.ends import Ended, Key
 from tests.torture.ledger import Ledger
-from tests.torture.pipelines import BY_NAME, Engine, Shape
+from tests.torture.pipelines import BY_NAME, DOOMED, Engine
 
 TaskKey = tuple[str, int, str]
 _MARK: Final = re.compile(rb"mark ([0-9a-f-]{36}) begin\n")
@@ -108,11 +108,15 @@ def faults_of_marks(ended: Ended, executions: Mapping[TaskKey, Executions]) -> I
         by_itself = status == "SUCCESSFUL" or (status, why) == ("FAILED", "abnormal_exit")
         if by_itself and not own.count == len(own.begun) == len(own.ended) == 1:
             yield f"{key} {name} ended {status} and was executed {own}"
-        if not by_itself and own.count > (status == "CANCELLED"):
+        if not by_itself and own.count > (status == "CANCELLED" or why == "timed_out"):
             yield f"{key} {name} ended {status} ({why}) and was executed {own}"
         if own.count and not found.started:
             yield f"{key} {name} was executed, and has no start"
-    unknown = executions.keys() - {(*key, name) for key, name, _ in _task_runs(ended)}
+    for executed, own in executions.items():
+        if executed[0].startswith(DOOMED.id) and own.count > 1:
+            yield f"{executed} was executed {own}"
+    unknown = {executed for executed in executions if not executed[0].startswith(DOOMED.id)}
+    unknown -= {(*key, name) for key, name, _ in _task_runs(ended)}
     if unknown:
         yield f"executed, and not known: {sorted(unknown)}"
 
@@ -140,18 +144,23 @@ def _times_of(found: proto.TaskRun, run: proto.Run, own: Mapping[str, proto.Task
 def faults_of_logs(ended: Ended, logs: Mapping[TaskKey, bytes], ledger: Ledger) -> Iterator[str]:
     """All that a task wrote is in its log, byte for byte; who followed it got the same."""
     for key, name, found in _task_runs(ended):
-        log = logs[*key, name]
-        shape = BY_NAME[key[0]].task(name)
+        log = logs.get((*key, name))
         why = found.status_reason.code if found.status_reason else ""
-        if not _is_right(log, shape, ended.engine, found, why):
+        if log is not None and not _is_right(log, key[0], ended.engine, found):
             yield f"{key} {name} ended {found.status.name} ({why}) with a log of {len(log)} bytes: {log[-200:]!r}"
     for read in ledger.logs:
-        log = logs.get((read.pipeline, read.run, read.task), b"")
-        if read.data != log:
+        found = ended.task_runs[read.pipeline, read.run][read.task]
+        log = logs.get((read.pipeline, read.run, read.task))
+        if log is None:
+            if not _is_right(read.data, read.pipeline, ended.engine, found):
+                yield f"a follower of {read.pipeline} {read.run} {read.task} got {len(read.data)} bytes"
+        elif read.data != log:
             yield f"a follower of {read.pipeline} {read.run} {read.task} got {len(read.data)} of {len(log)} bytes"
 
 
-def _is_right(log: bytes, shape: Shape, engine: Engine, found: proto.TaskRun, why: str) -> bool:
+def _is_right(log: bytes, pipeline: str, engine: Engine, found: proto.TaskRun) -> bool:
+    shape = BY_NAME[pipeline].task(found.id)
+    why = found.status_reason.code if found.status_reason else ""
     by_itself = found.status.name == "SUCCESSFUL" or why == "abnormal_exit"
     if not by_itself and (shape.refused or not (found.started or engine is Engine.MEMORY)):
         return log == b""  # on the memory engine it may have run, and died with its server before that was stored

@@ -1,7 +1,7 @@
 """Walks through everything that can happen to a run, in the machine and in the naive model at once, and compares."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import permutations, product
 from typing import Final, TypeAlias
@@ -25,6 +25,7 @@ from gofer.core.step import (
 from tests.factories import NOW, make_plan, make_progress, make_run
 from tests.unit.core.driver import ADMITTED, cancel, cancel_task, exited, lost, overdue, refused, started
 from tests.unit.core.naive_run import Edge, Graph, NaiveRun
+from tests.unit.core.situations import Situation, Situations, exact
 
 Move: TypeAlias = tuple[Signal, Callable[[NaiveRun], NaiveRun]]
 """A signal to the machine, and what it means."""
@@ -33,6 +34,8 @@ EDGES: Final[tuple[Edge | None, ...]] = (None, "any", "success", "failure")
 TASK_TIMEOUT: Final = timedelta(hours=1)
 RUN_TIMEOUT: Final = timedelta(hours=10)
 IN_TIME: Final = NOW + TASK_TIMEOUT / 2
+Kind: TypeAlias = Callable[[NaiveRun, Progress], Situation]
+"""Tells which situations are one, by giving the same for them."""
 RUN_TIMED_OUT: Final[Move] = (DeadlinePassed(), lambda run: run.stop_run("timeout"))
 SEEN_AS: Final = {TaskState.STARTING: "LIVE", TaskState.RUNNING: "LIVE"}
 
@@ -107,8 +110,41 @@ def _timed(task: str) -> list[Move]:
     ]
 
 
-def check(graph: Graph, moves: Sequence[Move]) -> int:
-    """Play the moves in every order there is; the number of different situations. Fails where the two models differ."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """How many different situations were met, and how many signals given in them."""
+
+    situations: int
+    steps: int
+
+
+def check(graph: Graph, moves: Sequence[Move]) -> Walked:
+    """Play the moves in every order there is, from one of all situations that differ in nothing that matters."""
+    return walk(graph, moves, Situations(graph, late=NOW + RUN_TIMEOUT).of)
+
+
+def check_exactly(graph: Graph, moves: Sequence[Move]) -> Walked:
+    """Play the moves in every order there is, from every situation; fails also where `check` would miss one."""
+    what_matters = Situations(graph, late=NOW + RUN_TIMEOUT).of
+    every: set[Situation] = set()
+    one_of_each: set[Situation] = set()
+
+    def exactly(model: NaiveRun, progress: Progress) -> Situation:
+        every.add(what_matters(model, progress))
+        return exact(model, progress)
+
+    def merged(model: NaiveRun, progress: Progress) -> Situation:
+        one_of_each.add(found := what_matters(model, progress))
+        return found
+
+    walked = walk(graph, moves, exactly)
+    walk(graph, moves, merged)
+    assert every == one_of_each, f"{graph}: {len(every ^ one_of_each)} situations are not what they seem"
+    return walked
+
+
+def walk(graph: Graph, moves: Sequence[Move], kind: Kind) -> Walked:
+    """Play the moves in every order there is, from one situation of each kind. Fails where the two models differ."""
     wanted = {task: {on: Requirement(kind.upper()) for on, kind in of.items()} for task, of in graph.items()}
     plan = make_plan(wanted, timeout=TASK_TIMEOUT, deadline=RUN_TIMEOUT)
     first = make_progress(plan, run=make_run())
@@ -116,7 +152,7 @@ def check(graph: Graph, moves: Sequence[Move]) -> int:
     model = NaiveRun(graph=graph)
     _compare(NaiveRun(graph={}), model, first, admitted, history=())
     todo: list[tuple[NaiveRun, Progress, tuple[Signal, ...]]] = [(model, first, ())]
-    seen = {_situation(model, first)}
+    seen = {kind(model, first)}
     known = {model: model}  # one object for equal facts, so that what is worked out from them is kept
     while todo:
         model, progress, history = todo.pop()
@@ -129,11 +165,11 @@ def check(graph: Graph, moves: Sequence[Move]) -> int:
                 continue
             told = (*history, signal)
             _compare(model, expected, after, step, history=told)
-            situation = _situation(expected, after)
+            situation = kind(expected, after)
             if situation not in seen:
                 seen.add(situation)
                 todo.append((expected, after, told))
-    return len(seen)
+    return Walked(situations=len(seen), steps=len(seen) * len(moves))
 
 
 def _now(model: NaiveRun) -> datetime:
@@ -169,11 +205,6 @@ def _compare(
     assert expected.states == states, f"{expected.graph} after {history}"
     assert expected.outcome == progress.run.state.value, f"{expected.graph} after {history}"
     assert due == launched, f"{expected.graph} after {history}"
-
-
-def _situation(model: NaiveRun, progress: Progress) -> tuple[object, ...]:
-    rows = tuple((found.state, found.started_at is None, found.reason) for found in progress.task_runs.values())
-    return model, rows, progress.run.state, progress.run.reason
 
 
 def _copy(progress: Progress) -> Progress:
