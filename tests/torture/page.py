@@ -19,6 +19,8 @@ from tests.torture.results import RESULTS, Result, kept
 BEGIN: Final = "<!-- made by tests.torture.page -->"
 END: Final = "<!-- end -->"
 _SIGNALS: Final = {Ending.KILL: "SIGKILL", Ending.TERM: "SIGTERM", Ending.BOTH: "both in turn"}
+_NEWER: Final = ("timed out", "runs retried", "pipelines deleted", "logs expired")
+_NEWER_HEAD: Final = ("engine", "signal", "kills", *_NEWER)
 _HEAD: Final = (
     "engine",
     "signal",
@@ -44,7 +46,11 @@ def tables(results: Sequence[Result]) -> str:
     ordered = [(key, groups[key]) for key in sorted(groups, key=_rank)]
     figures = [_HEAD, *(_figures(*key, found) for key, found in ordered)]
     places = [("engine", "signal", *Place), *(_places(*key, found) for key, found in ordered)]
-    return "\n".join([*table(figures), "", "Where the kills struck:", "", *table(places)])
+    newer = [_NEWER_HEAD, *(row for key, found in ordered if (row := _newer(*key, found)))]
+    parts = [*table(figures), "", "Where the kills struck:", "", *table(places)]
+    if len(newer) > 1:
+        parts += ["", "Those of them with timeouts, retries, deletions and prunes under way:", "", *table(newer)]
+    return "\n".join(parts)
 
 
 def _rank(key: tuple[Engine, Ending]) -> tuple[int, int]:
@@ -69,6 +75,16 @@ def _figures(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[s
         ", ".join(sorted({f"{result.at:%Y-%m-%d}" for result in found})),
         str(sum(bool(result.outcome.faults) for result in found)),
     )
+
+
+def _newer(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:
+    """Give the row of what later batches meet as well; nothing where there was none of them."""
+    later = [result for result in found if "timed out" in result.outcome.figures]
+    total: Counter[str] = Counter()
+    for result in later:
+        total.update(result.outcome.figures)
+    kills = f"{sum(result.outcome.struck.total() for result in later):,}"
+    return (engine.value, _SIGNALS[ending], kills, *(f"{total[figure]:,}" for figure in _NEWER)) if later else ()
 
 
 def _places(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:

@@ -211,3 +211,15 @@ def test_results_are_kept_and_become_tables_of_the_page(tmp_path: Path) -> None:
     assert f"| memory | SIGKILL | 6 | 5 to 6, 8 | 9 | 0 | 0 | 0 | 0 | 0.0 | {today} | 0 |" in page.read_text()
     assert page.read_text().startswith(f"before\n{BEGIN}\n\n| engine |")
     assert page.read_text().endswith(f"{END}\nafter\n")
+    assert "timeouts" not in page.read_text()
+
+
+def test_batches_that_meet_timeouts_and_deletions_are_told_apart() -> None:
+    case = Case(engine=Engine.MEMORY, ending=Ending.KILL, seed=1, kills=2)
+    older = Outcome(case=case, struck=Counter({"commit": 2}), figures=Counter({"runs": 3}))
+    newer = Outcome(case=case, struck=Counter({"prune": 2}), figures=Counter({"timed out": 4, "logs expired": 7}))
+    at = datetime.now(UTC)
+
+    assert "| memory | SIGKILL | 2 | 4 | 0 | 0 | 7 |" in tables(
+        [Result(outcome=each, at=at) for each in (older, newer)]
+    )
