@@ -156,7 +156,8 @@ def faults_of_logs(ended: Ended, logs: Mapping[TaskKey, bytes], ledger: Ledger) 
         else:  # it has expired meanwhile
             right = _is_right(read.data, read.pipeline, ended.engine, own[read.task])
         if not right:
-            yield f"a follower of {read.pipeline} {read.run} {read.task} got {len(read.data)} of {len(log or b'')} bytes"
+            there = len(log or b"")
+            yield f"a follower of {read.pipeline} {read.run} {read.task} got {len(read.data)} of {there} bytes"
 
 
 def _is_right(log: bytes, pipeline: str, engine: Engine, found: proto.TaskRun) -> bool:

@@ -157,12 +157,15 @@ def walk(graph: Graph, moves: Sequence[Move], kind: Kind) -> Walked:
     while todo:
         model, progress, history = todo.pop()
         for signal, meaning in moves:
-            after = _copy(progress)
-            expected = known.setdefault(found := meaning(model), found)
-            step = _decide(plan, after, signal, at=_now(expected))
+            expected = meaning(model)
+            step = _decide(plan, progress, signal, at=_now(expected))
             if step is None:
                 assert _is_impossible(signal, model, progress), f"{graph} after {history} refuses {signal}"
                 continue
+            if expected is model and step == Step():
+                continue  # absorbed: neither model is changed by it
+            expected = known.setdefault(expected, expected)
+            after = _copy(progress)
             told = (*history, signal)
             _compare(model, expected, after, step, history=told)
             situation = kind(expected, after)
