@@ -1,6 +1,6 @@
 """The run machine against a second model of the same rules, over every graph of up to four tasks.
 
-Usage: python -m tests.torture.model [--part K/N] [--exactly TASKS]
+Usage: python -m tests.torture.model [--tasks FROM-TO] [--part K/N] [--exactly TASKS]
 
 Every kind of signal comes in every order, in every situation; situations that differ in nothing that matters any more
 are one. Up to `--exactly` tasks (default: 2) each is gone on from nevertheless, and must lead to no other. Takes half
@@ -39,12 +39,14 @@ def share(found: Iterator[Graph], part: Sequence[int]) -> list[Graph]:
 def main() -> int:
     """Check all; a difference ends the program with the graph and the signals that led to it."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--tasks", default=f"0-{MOST_TASKS}", metavar="FROM-TO", help="only graphs of so many tasks")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="only the K-th of N shares of the graphs")
     parser.add_argument("--exactly", type=int, default=2, metavar="TASKS", help="merge no situations up to so many")
     asked = parser.parse_args()
     part = [int(number) for number in asked.part.split("/")]
+    least, most = (int(number) for number in asked.tasks.split("-"))
     with ProcessPoolExecutor() as pool:
-        for tasks in range(MOST_TASKS + 1):
+        for tasks in range(least, most + 1):
             begun = time.monotonic()
             todo = share(graphs(tasks), part)
             found = list(pool.map(exactly if tasks <= asked.exactly else merged, todo, chunksize=4))
