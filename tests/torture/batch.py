@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -275,7 +275,6 @@ class Batch:
             self._ledger.events += [event async for event in rest]
         runs: dict[tuple[str, int], proto.Run] = {}
         task_runs: dict[tuple[str, int], dict[str, proto.TaskRun]] = {}
-        logs: dict[TaskKey, bytes] = {}
         for pipeline in self._ledger.deployed:
             async for run in client.runs.each(pipeline):
                 key = (pipeline, run.id)
@@ -283,14 +282,10 @@ class Batch:
                 task_runs[key] = {}
                 async for found in client.task_runs.each(pipeline, run.id):
                     task_runs[key][found.id] = found
-                    if found.logs_removed:
-                        continue
-                    chunks = client.task_runs.logs(pipeline, run.id, found.id)
-                    logs[*key, found.id] = b"".join([chunk.data async for chunk in chunks])
         ended = Ended(
             engine=self._case.engine, events=stored.events, runs=runs, task_runs=task_runs, deaths=self._deaths
         )
-        return ended, logs
+        return ended, await _logs_of(client, task_runs)
 
     def _count(self, ended: Ended, logs: dict[TaskKey, bytes]) -> None:
         found = [each for own in ended.task_runs.values() for each in own.values()]
@@ -312,6 +307,18 @@ class Batch:
                 "failed calls": sum(self._ledger.errors.values()),
             }
         )
+
+
+async def _logs_of(
+    client: GoferClient, task_runs: Mapping[tuple[str, int], Mapping[str, proto.TaskRun]]
+) -> dict[TaskKey, bytes]:
+    """Read every log that has not expired."""
+    logs: dict[TaskKey, bytes] = {}
+    there = [(key, each) for key, own in task_runs.items() for each, found in own.items() if not found.logs_removed]
+    for (pipeline, run), task in there:
+        chunks = client.task_runs.logs(pipeline, run, task)
+        logs[pipeline, run, task] = b"".join([chunk.data async for chunk in chunks])
+    return logs
 
 
 def _faults_of_log(path: Path) -> list[str]:

@@ -17,21 +17,19 @@ async def faults_of_pruning(client: GoferClient, engine: Engine, ledger: Ledger)
     """Wait until every log is gone that is due; say which stay."""
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
-        due = [each async for each in _due(client, engine, ledger)]
+        due = [each async for each, is_gone in _due(client, engine, ledger) if not is_gone]
         if not due or asyncio.get_running_loop().time() > deadline:
             return [f"not removed: the log of {each}" for each in due]
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _due(client: GoferClient, engine: Engine, ledger: Ledger) -> AsyncIterator[str]:
+async def _due(client: GoferClient, engine: Engine, ledger: Ledger) -> AsyncIterator[tuple[str, bool]]:
+    """Name each task run whose log must go, and tell whether it is gone."""
     for pipeline in ledger.deployed:
         runs = [run.id async for run in client.runs.each(pipeline)]
-        for run in runs:
-            if not must_expire(engine, run, max(runs)):
-                continue
+        for run in (run for run in runs if must_expire(engine, run, max(runs))):
             async for found in client.task_runs.each(pipeline, run):
-                if not (found.logs_expired and found.logs_removed):
-                    yield f"{pipeline} {run} {found.id}"
+                yield f"{pipeline} {run} {found.id}", found.logs_expired and found.logs_removed
 
 
 def must_expire(engine: Engine, run: int, newest: int) -> bool:
