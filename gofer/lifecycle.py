@@ -29,7 +29,7 @@ MANY_FILES: Final = 65_536
 """Two for each live task, some for each connection, and room; more would only slow down what looks at all of them."""
 LARGE_BLOCK_BYTES: Final = 128 * 1024
 """With this glibc begins, too."""
-_LARGE_BLOCKS: Final = -3  # M_MMAP_THRESHOLD
+_MALLOC_LIMITS: Final = (-3, -1)  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -214,8 +214,10 @@ def map_large_blocks() -> None:
 
     glibc does so only until the first of them is freed; from then on it cuts those of that size out of the memory that
     small blocks are in. These soon lie in the holes that are left, and the next connection, with its buffer of 256 KiB,
-    needs new memory. Where the C library is another one, nothing changes.
+    needs new memory; also, each thread keeps twice as much free memory as its largest block had. Where the C library is
+    another one, nothing changes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_LARGE_BLOCKS, LARGE_BLOCK_BYTES)
+        for limit in _MALLOC_LIMITS:
+            mallopt(limit, LARGE_BLOCK_BYTES)
