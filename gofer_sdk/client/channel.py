@@ -9,9 +9,14 @@ from typing import Final, cast
 
 from grpclib.client import Channel, Handler
 from grpclib.protocol import H2Protocol
+from h2.utilities import SizeLimitDict
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a server may take to answer the end of TLS; one that is gone never does."""
+
+MOST_CLOSED_STREAMS: Final = 256
+"""How many calls that are over a connection still knows, for what the server sent before it heard of a cancel. h2
+itself remembers 65,536, which makes eight megabytes of a client that stays."""
 
 
 class ClosingChannel(Channel):
@@ -51,6 +56,7 @@ class _Protocol(H2Protocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
+        self.connection._connection._closed_streams = SizeLimitDict(size_limit=MOST_CLOSED_STREAMS)  # noqa: SLF001
         self._transport = cast("Transport", transport)
         self.lost = asyncio.Event()
         self.on_made(self)

@@ -14,6 +14,8 @@ import pytest
 
 from gofer_sdk import errors, proto
 from gofer_sdk.client import GoferClient
+from gofer_sdk.client.channel import MOST_CLOSED_STREAMS, ClosingChannel
+from gofer_sdk.codec import WireCodec
 from tests.fakes.server import FakeServer
 from tests.unit.gofer_sdk.client.conftest import HASTE
 
@@ -77,3 +79,22 @@ async def test_calls_under_way_fail_when_their_client_is_closed(server: FakeServ
 
     (failure,) = await call
     assert isinstance(failure, errors.Unavailable)
+
+
+async def test_calls_that_are_long_over_are_forgotten(server: FakeServer) -> None:
+    """Each of them cost a hundred bytes for as long as the connection lasted."""
+    server.answer("GetSystemInfo", proto.GetSystemInfoResponse())
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    trusting.set_alpn_protocols(["h2"])
+    channel = ClosingChannel("127.0.0.1", server.port, ssl=trusting, codec=WireCodec())
+    try:
+        for _ in range(0, MOST_CLOSED_STREAMS + 100, 50):
+            calls = (proto.GoferStub(channel).get_system_info(proto.GetSystemInfoRequest()) for _ in range(50))
+            await asyncio.gather(*calls)
+        (connection,) = channel._open  # noqa: SLF001 - nobody tells it
+        remembered = len(connection.connection._connection._closed_streams)  # noqa: SLF001
+    finally:
+        await channel.close_and_wait()
+
+    assert remembered == MOST_CLOSED_STREAMS
