@@ -53,7 +53,7 @@ from gofer.engines.scheduler.docker_convert import (
 from gofer.engines.scheduler.docker_logs import Output
 from gofer.engines.scheduler.docker_make import Maker
 from gofer.engines.scheduler.docker_pull import Images
-from gofer.engines.scheduler.docker_terminal import docker_terminal
+from gofer.engines.scheduler.docker_terminal import Terminals
 from gofer.engines.terminals import Terminal, TerminalSpec
 
 _log = structlog.get_logger(__name__)
@@ -80,6 +80,7 @@ class DockerEngine:
         self._creating: WeakValueDictionary[AttemptId, asyncio.Lock] = WeakValueDictionary()
         self._starting: WeakValueDictionary[ContainerHandle, asyncio.Lock] = WeakValueDictionary()
         self._outputs: set[Output] = set()
+        self._terminals = Terminals()
         self._ends: dict[ContainerHandle, ContainerStatus] = {}  # seen at the end of an output, for who waits next
 
     async def __aenter__(self) -> Self:
@@ -154,12 +155,17 @@ class DockerEngine:
     def logs(
         self, handle: ContainerHandle, *, since: LogCursor | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[LogChunk]]:
-        """Give the output: attached where it was not started yet, from the daemon's log otherwise."""
+        """Give the output: attached where it was not started yet, from the daemon's log otherwise.
+
+        What was started elsewhere may have been so by a server that was killed: terminals that it left are ended.
+        """
         return self._logs(handle, since or LogCursor())
 
     @asynccontextmanager
     async def _logs(self, handle: ContainerHandle, since: LogCursor) -> AsyncIterator[AsyncIterator[LogChunk]]:
         unstarted = handle in self._fresh or (await self._status(handle)).state is ContainerState.CREATED
+        if not unstarted:
+            await self._terminals.end_left(self._client, handle)
         output = Output(self._client, handle, status=self._status, since=since)
         self._outputs.add(output)
         try:
@@ -203,7 +209,7 @@ class DockerEngine:
         inspected = _ours(handle, await self._present(handle))
         if status_of(inspected).state is not ContainerState.RUNNING:
             raise FailedPrecondition(f"the container {handle} does not run", handle=handle)
-        async with docker_terminal(self._client, handle, spec) as terminal:
+        async with self._terminals.opened(self._client, handle, spec) as terminal:
             yield terminal
 
     async def inspect(self, handle: ContainerHandle) -> ContainerStatus:
@@ -216,6 +222,7 @@ class DockerEngine:
         """Remove the container, its anonymous volumes and its log. Raises `FailedPrecondition` where it isn't ours."""
         self._fresh.discard(handle)
         self._ends.pop(handle, None)
+        self._terminals.forget(handle)
         if handle in self._void:
             del self._void[handle]
             return

@@ -1,7 +1,8 @@
 """Commands on a terminal in a running container: what Docker calls exec.
 
 Docker ends no such command because its client has gone. So each gets a mark into its environment, which all that it
-starts inherits, and what bears the mark is killed from inside the container when the terminal is left.
+starts inherits, and what bears the mark is killed from inside the container when the terminal is left. Where the server
+was killed before that, the next one kills what bears such a mark and not its own, when it takes the container up again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import structlog
 from gofer.core.errors import FailedPrecondition, GoferError, NotFound
 from gofer.engines.protocols import ContainerHandle
 from gofer.engines.scheduler.docker_client import DockerClient, HijackedStream
-from gofer.engines.scheduler.docker_convert import int_of, text_of
+from gofer.engines.scheduler.docker_convert import Json, int_of, object_of, text_of, texts_of
 from gofer.engines.terminals import TerminalSize, TerminalSpec
 
 _log = structlog.get_logger(__name__)
@@ -25,15 +26,18 @@ MARK: Final = "GOFER_ATTACHED"
 """The variable that marks a command on a terminal."""
 
 _END_WITHIN: Final = timedelta(seconds=10)
+_LOOK_WITHIN: Final = timedelta(seconds=5)
 _PAUSE_SECONDS: Final = 0.05
 _TRIES: Final = 100  # until Docker knows how a command has ended that it gave the end of
-# Processes that are killed may have started others meanwhile. `$(...)` takes the NUL bytes out.
+# Kills what bears the first mark and not the second. Processes that are killed may have started others meanwhile.
+# `$(...)` takes the NUL bytes out.
 _KILL: Final = r"""
 tries=0 found=1
 while [ $found = 1 ] && [ $tries -lt 50 ]; do
   found=0 tries=$((tries + 1))
   for each in /proc/[0-9]*; do
     case "$(cat "$each/environ" 2>/dev/null)" in
+      *"$2"*) ;;
       *"$1"*) found=1; kill -9 "${each#/proc/}" ;;
     esac
   done 2>/dev/null
@@ -41,20 +45,51 @@ done
 """
 
 
-@asynccontextmanager
-async def docker_terminal(
-    client: DockerClient, handle: ContainerHandle, spec: TerminalSpec
-) -> AsyncIterator["DockerTerminal"]:
-    """Open a terminal in a running container. Raises `NotFound`, and `FailedPrecondition` where it does not run."""
-    mark = f"{MARK}={secrets.token_hex(16)}"
-    command = await _made(client, handle, list(spec.command), [*_pairs(spec), mark], tty=True)
-    try:
-        async with client.hijacked(f"exec/{command}/start", {"Detach": False, "Tty": True}) as stream:
-            terminal = DockerTerminal(client, command, stream)
-            await terminal.resize(spec.size)
-            yield terminal
-    finally:
-        await _end(client, handle, command, mark)
+class Terminals:
+    """The terminals of one process, whose commands bear marks that begin alike."""
+
+    def __init__(self) -> None:
+        self._mark = f"{MARK}={secrets.token_hex(16)}"
+        self._looked_at: set[ContainerHandle] = set()
+
+    @asynccontextmanager
+    async def opened(
+        self, client: DockerClient, handle: ContainerHandle, spec: TerminalSpec
+    ) -> AsyncIterator["DockerTerminal"]:
+        """Open a terminal in a running container. Raises `NotFound`, and `FailedPrecondition` where it does not run."""
+        mark = f"{self._mark}.{secrets.token_hex(16)}"
+        command = await _made(client, handle, list(spec.command), [*_pairs(spec), mark], tty=True)
+        try:
+            async with client.hijacked(f"exec/{command}/start", {"Detach": False, "Tty": True}) as stream:
+                terminal = DockerTerminal(client, command, stream)
+                await terminal.resize(spec.size)
+                yield terminal
+        finally:
+            await _end(client, handle, command, mark)
+
+    async def end_left(self, client: DockerClient, handle: ContainerHandle) -> None:
+        """Kill what an earlier process has left on terminals in a container, at the first call for it; raises nothing.
+
+        Where a program of the task could bear such a mark, since its container has one, nothing is killed.
+        """
+        if handle in self._looked_at:
+            return
+        try:
+            async with asyncio.timeout(_LOOK_WITHIN.total_seconds()):
+                inspected = await client.get(f"containers/{handle}/json")
+                if not _has_mark(inspected) and await _has_running(client, inspected):
+                    _log.info("terminals that an earlier server has left are ended", container=handle)
+                    await _kill(client, handle, f"{MARK}=", spare=self._mark)
+        except (NotFound, FailedPrecondition):
+            pass  # it has ended, and they with it
+        except (GoferError, TimeoutError) as error:
+            _log.warning("terminals may have been left in a container", container=handle, error=str(error))
+            return
+        self._looked_at.add(handle)
+
+    def forget(self, handle: ContainerHandle) -> None:
+        """Remember nothing of a container that goes."""
+        self._looked_at.discard(handle)
 
 
 class DockerTerminal:
@@ -115,14 +150,30 @@ async def _end(client: DockerClient, handle: ContainerHandle, command: str, mark
         async with asyncio.timeout(_END_WITHIN.total_seconds()):
             if not (await client.get(f"exec/{command}/json")).get("Running"):
                 return
-            killer = await _made(client, handle, ["sh", "-c", _KILL, "gofer-end", mark], [], tty=False)
-            await client.post(f"exec/{killer}/start", {"Detach": True, "Tty": False})
+            await _kill(client, handle, mark, spare=f"{MARK}=none")
             while (await client.get(f"exec/{command}/json")).get("Running"):  # noqa: ASYNC110 (Docker tells nobody)
                 await asyncio.sleep(_PAUSE_SECONDS)
     except (NotFound, FailedPrecondition):
         return
     except (GoferError, TimeoutError) as error:
         _log.warning("a command on a terminal may go on in its container", container=handle, error=str(error))
+
+
+async def _kill(client: DockerClient, handle: ContainerHandle, mark: str, *, spare: str) -> None:
+    killer = await _made(client, handle, ["sh", "-c", _KILL, "gofer-end", mark, spare], [], tty=False)
+    await client.post(f"exec/{killer}/start", {"Detach": True, "Tty": False})
+
+
+async def _has_running(client: DockerClient, inspected: Json) -> bool:
+    for command in texts_of(inspected, "ExecIDs"):
+        with suppress(NotFound):  # Docker forgets those that have ended
+            if (await client.get(f"exec/{command}/json")).get("Running"):
+                return True
+    return False
+
+
+def _has_mark(inspected: Json) -> bool:
+    return any(each.startswith(f"{MARK}=") for each in texts_of(object_of(inspected, "Config"), "Env"))
 
 
 def _pairs(spec: TerminalSpec) -> list[str]:

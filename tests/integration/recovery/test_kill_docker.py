@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from gofer_sdk._proto import proto
-from gofer_sdk.client import GoferClient
+from gofer_sdk.client import Attachment, EventFilter, GoferClient, TerminalWish
+from gofer_sdk.errors import Unavailable
 from tests.fakes.waiting import until
 from tests.integration.servers import ROOT, server
 
@@ -66,6 +67,62 @@ async def test_a_kill_loses_no_byte_and_starts_no_container_twice(tmp_path: Path
     assert lines[-2:] == [b"end", b""]
     assert await docker("ps", "-aq", "--filter", f"label=gofer.instance={instance}") == []
     assert started == 1
+
+
+async def test_a_terminal_that_a_killed_server_left_is_ended_by_the_next_one_and_no_other(tmp_path: Path) -> None:
+    """Docker ends no command because its client has gone: it went on until the task ended."""
+    task = proto.UserPipelineTaskConfig(id="work", image=IMAGE, command=["sleep", "1001"])
+    async with server(tmp_path, "docker") as victim, victim.client() as client:
+        await client.pipelines.register(proto.UserPipelineConfig(id="killed", name="Killed", tasks=[task]))
+        await client.pipelines.deploy("killed", 1)
+        await client.runs.start("killed")
+        await client.events.wait_for(EventFilter(kinds=("TASKRUN_STARTED",)), after_id=0)
+        instance = (await client.system.info()).instance_id
+        (container,) = await docker("ps", "-q", "--filter", f"label=gofer.instance={instance}")
+        with suppress(Unavailable):
+            async with client.task_runs.attach("killed", 1, "work", terminal=typing("1002")) as terminal:
+                await until_printed(terminal, b"ready")
+                await victim.kill()
+    left = await programs_in(container)
+    await docker("exec", "-d", container, "sleep", "1003")
+
+    async with server(tmp_path, "docker") as survivor, survivor.client() as client:
+        async with client.task_runs.attach("killed", 1, "work", terminal=typing("1004")) as terminal:
+            await until_printed(terminal, b"ready")
+            await until(lambda: is_gone("1002", container))
+            kept = await programs_in(container)
+            await terminal.type(b"x")
+            await until_printed(terminal, b"x")
+        await client.runs.cancel("killed", 1, force=True)
+        await client.runs.wait("killed", 1)
+
+    assert left == {"1001", "1002"}
+    assert kept == {"1001", "1003", "1004"}, "the task, what a person began by hand, and the new terminal"
+
+
+def typing(seconds: str) -> TerminalWish:
+    """Wish for a program that does not end with its terminal."""
+    return TerminalWish(command=("sh", "-c", f"trap '' HUP; echo ready; sleep {seconds}"))
+
+
+async def until_printed(terminal: Attachment, mark: bytes) -> None:
+    seen = b""
+    async with aclosing(terminal.output()) as output:
+        async for data in output:
+            seen += data
+            if mark in seen:
+                return
+    raise AssertionError(seen)
+
+
+async def is_gone(program: str, container: str) -> bool:
+    return program not in await programs_in(container)
+
+
+async def programs_in(container: str) -> set[str]:
+    """Give how long the sleepers in a container sleep."""
+    lines = [line.split() for line in await docker("top", container, "-eo", "pid,args")]
+    return {words[2] for words in lines if words[1:2] == ["sleep"]}
 
 
 @asynccontextmanager
