@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Final
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from gofer.config.settings import LogLevel, Settings
 
@@ -27,6 +27,7 @@ _LEVELS: Final = {
     LogLevel.FATAL: logging.CRITICAL,
     LogLevel.PANIC: logging.CRITICAL,
 }
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}  # syslog's
 _TALKATIVE: Final = ("aiohttp", "aiosqlite", "asyncio", "grpclib", "h2", "hpack")  # worth hearing from a warning on
 _MOST_WAITING: Final = 10_000
 _MOST_AT_ONCE: Final = 500
@@ -35,8 +36,12 @@ _LAST_LINES_SECONDS: Final = 2.0
 
 
 @contextmanager
-def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Iterator[Callable[[LogLevel], None]]:
+def set_up_logging(
+    settings: Settings, *, stream: BinaryIO | None = None, to_journal: bool = False
+) -> Iterator[Callable[[LogLevel], None]]:
     """Send everything that the process logs to `stream` (stderr), in order, for the length of the block.
+
+    To the journal each line goes with its priority before it, which systemd takes off again.
 
     Gives what sets another level. Leaving it writes the lines that wait, for as long as the reader keeps up. Logging is
     the process's own: one such block at a time.
@@ -44,6 +49,8 @@ def set_up_logging(settings: Settings, *, stream: BinaryIO | None = None) -> Ite
     target = sys.stderr.buffer if stream is None else stream
     writer = _LineWriter(target)
     render = _for_people(colours=target.isatty()) if settings.development.pretty_logging else _for_programs()
+    if to_journal:
+        render.append(_with_priority)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -85,6 +92,10 @@ def _for_programs() -> list[Processor]:
 def _for_people(*, colours: bool) -> list[Processor]:
     # The formatter that would be taken where Rich is installed shows local variables, and in them requests and secrets.
     return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _with_priority(_: object, method: str, line: EventDict | str) -> str:
+    return f"<{_PRIORITIES.get(method, _PRIORITIES['info'])}>{line}"
 
 
 class _LineWriter:

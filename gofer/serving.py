@@ -19,10 +19,11 @@ from gofer.core.errors import GoferError
 from gofer.lifecycle import exit_in_time, running, stop_on_signals
 from gofer.logging import set_up_logging
 from gofer.reloading import Reloader
-from gofer.systemd import ServiceManager, Watchdog
+from gofer.systemd import ServiceManager, Watchdog, is_journal
 
 _log = structlog.get_logger(__name__)
 
+STDERR: Final = 2
 AT_ONCE: Final = timedelta(seconds=1)
 
 
@@ -86,7 +87,7 @@ def main(*, config_path: str | None, dev_mode: bool) -> int:
     if checked.faults or checked.settings is None:
         return _refuse(checked.faults)
     settings = checked.settings
-    with set_up_logging(settings) as use_level:
+    with set_up_logging(settings, to_journal=is_journal(STDERR)) as use_level:
         for warning in checked.warnings:
             _log.warning(warning)
         try:

@@ -47,6 +47,15 @@ class ServiceManager:
             channel.sendto(message.encode(), address)
 
 
+def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether what is written to an open file goes to systemd's journal, which reads priorities (`<4>`)."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 

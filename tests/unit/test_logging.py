@@ -48,6 +48,20 @@ def test_levels_that_are_off_say_nothing() -> None:
     assert [json.loads(line)["event"] for line in lines] == ["heard"]
 
 
+def test_lines_for_the_journal_begin_with_their_priority() -> None:
+    stream = io.BytesIO()
+    with set_up_logging(Settings(log_level=LogLevel.DEBUG), stream=stream, to_journal=True):
+        log.debug("a")
+        log.info("b")
+        log.warning("c")
+        log.error("d")
+        logging.getLogger("somebody").warning("e")
+
+    lines = stream.getvalue().decode().splitlines()
+    assert ["<7>{", "<6>{", "<4>{", "<3>{", "<4>{"] == [line[:4] for line in lines]
+    assert ["a", "b", "c", "d", "e"] == [json.loads(line[3:])["event"] for line in lines]
+
+
 def test_what_libraries_log_goes_the_same_way_and_talkative_ones_only_from_warnings_on() -> None:
     with captured(level=LogLevel.DEBUG) as lines:
         logging.getLogger("somebody").info("read %d bytes", 5)

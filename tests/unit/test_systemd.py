@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gofer.lifecycle import running
-from gofer.systemd import ServiceManager, Watchdog
+from gofer.systemd import ServiceManager, Watchdog, is_journal
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -81,3 +81,14 @@ async def test_without_a_watchdog_nothing_is_told() -> None:
     watchdog = Watchdog(ServiceManager({}))
 
     await watchdog.run(lambda: None)
+
+
+def test_the_journal_is_told_from_other_places_to_write_to(tmp_path: Path) -> None:
+    with (tmp_path / "journal").open("wb") as journal, (tmp_path / "file").open("wb") as file:
+        status = os.fstat(journal.fileno())
+        environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+
+        assert is_journal(journal.fileno(), environment)
+        assert not is_journal(file.fileno(), environment)
+        assert not is_journal(journal.fileno(), {})
+    assert not is_journal(-1, environment)
