@@ -54,6 +54,7 @@ RUN_ELSEWHERE: Final = {
         (
             "gofer service init-config --filepath /etc/gofer/gofer.hcl",
             "gofer service check-config --config /etc/gofer/gofer.hcl",
+            "runuser -u gofer -- /opt/gofer/bin/gofer service check-config --config /etc/gofer/gofer.hcl",
             "gofer service backup /var/backups/gofer-monday --config /etc/gofer/gofer.hcl",
             "gofer service restore /var/backups/gofer-monday --config /etc/gofer/gofer.hcl",
         ),
@@ -68,6 +69,9 @@ RUN_ELSEWHERE: Final = {
         (  # of a system's administrator; the unit itself is checked there
             "useradd --system --home-dir /var/lib/gofer --shell /usr/sbin/nologin gofer",
             "install -d -m 0750 -g gofer /etc/gofer",
+            "install -d -m 0700 -o gofer -g gofer /var/lib/gofer",
+            "chgrp gofer /etc/gofer/gofer.hcl",
+            "chmod 0640 /etc/gofer/gofer.hcl",
             "(umask 077 && openssl rand -hex 16 > /etc/gofer/encryption.key)",
             "cp /opt/gofer/share/gofer/gofer.service /etc/systemd/system/",
             "systemctl daemon-reload",
