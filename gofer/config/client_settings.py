@@ -191,7 +191,8 @@ def _format(sources: _Sources) -> OutputFormat:
         return OutputFormat(text.strip().lower())
     except ValueError:
         place = sources.find("format")[1]
-        raise InvalidInput(f"{place}: {text!r} is no format: use {', '.join(OutputFormat)}") from None
+        hint = " (what 0.6 called plain is pretty with no_color)" if text.strip().lower() == "plain" else ""
+        raise InvalidInput(f"{place}: {text!r} is no format: use {', '.join(OutputFormat)}{hint}") from None
 
 
 def _host(sources: _Sources) -> Address:

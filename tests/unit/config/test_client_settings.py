@@ -129,6 +129,7 @@ def test_the_file_is_the_named_one_or_the_first_that_is_there(tmp_path: Path) ->
         (ClientFlags(config="/nowhere/x"), {}, None, "there is no configuration file /nowhere/x"),
         (ClientFlags(), {"GOFER_CLI_CONFIG_PATH": "/nowhere/x"}, None, "there is no configuration file"),
         (ClientFlags(format="xml"), {}, None, "--format: 'xml' is no format: use pretty, json, silent"),
+        (ClientFlags(format="plain"), {}, None, "silent (what 0.6 called plain is pretty with no_color)"),
         (ClientFlags(host="a:b:c"), {}, None, "--host: "),
         (ClientFlags(host="a:99999"), {}, None, "--host: "),
         (ClientFlags(tls_ca="/nowhere.pem"), {}, None, "--tls-ca: /nowhere.pem can't be read: No such file"),
