@@ -14,6 +14,7 @@ GoferError
 ├── NotImplementedYet       the API names the call, this server does not serve it
 ├── Unavailable             try again later
 │   ├── EngineUnavailable   an engine can't be reached
+│   ├── OutcomeUnknown      a change may be stored, or not
 │   └── ShuttingDown        the server is going away
 └── InternalError           a fault of ours; its text never reaches a client
 """
@@ -122,6 +123,10 @@ class Unavailable(GoferError):
 
 class EngineUnavailable(Unavailable):
     """An engine can't be reached, or its reply was lost; nothing is known about the outcome."""
+
+
+class OutcomeUnknown(Unavailable):
+    """Whether the change was stored is not known, and is seen at the next start of the server at the latest."""
 
 
 class ShuttingDown(Unavailable):

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 import structlog
 
-from gofer.core.errors import GoferError
+from gofer.core.errors import GoferError, OutcomeUnknown
 from gofer.core.ids import BlobId, BlobKey, InstanceId
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
@@ -56,11 +56,13 @@ class StoredBlobs:
         """Commit the record that names a blob which was just put, and let go of the blobs that it was put in place of.
 
         `record` gives the result and the blobs that nothing names any more. What it raises is raised here; then the
-        new blob is deleted.
+        new blob is deleted, but where the record may be stored it stays: for it, or for the next start's sweep.
         """
         try:
             result, gone = await database.write(record)
-        except Exception:  # not a cancelled wait: then the record may be stored, and the blob stays for it
+        except OutcomeUnknown:
+            raise
+        except Exception:  # not a cancelled wait: that tells nothing of the record either
             await self.delete(blob)
             raise
         await self._let_go(gone)

@@ -48,8 +48,9 @@ class Database(Generic[U]):
 
         What it raises rolls its own changes back and is raised here; other writes are untouched. A unique key that is
         taken is `AlreadyExists`, another broken constraint `FailedPrecondition`, a full disk `Unavailable`, a closing
-        database `ShuttingDown`. Writes are stored in the order of their calls. Cancelling the wait does not undo the
-        write. The function must not end the transaction, keep a cursor, or go on after a `sqlite3.Error`.
+        database `ShuttingDown`. After any of these nothing was stored; after `OutcomeUnknown` it may be. Writes are
+        stored in the order of their calls. Cancelling the wait does not undo the write. The function must not end the
+        transaction, keep a cursor, or go on after a `sqlite3.Error`.
         """
         return await self._writer.write(function)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from gofer.core.errors import InternalError, Unavailable
-from gofer.sqlite.errors import translate
+from gofer.core.errors import InternalError, OutcomeUnknown, Unavailable
+from gofer.sqlite.errors import PRIMARY_CODE, translate
 
 U = TypeVar("U")
 
@@ -37,7 +37,7 @@ class Stored(Generic[U]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Nothing of the unit was stored."""
+    """Nothing of the unit was stored; where the error is `OutcomeUnknown`, a crash may bring it back."""
 
     error: Exception
 
@@ -54,6 +54,7 @@ def commit_group(
     Leaves no transaction open.
     """
     outcomes: list[Stored[U] | Failed] = []
+    is_committing = False
     try:
         connection.execute("BEGIN IMMEDIATE")
         observe(GroupStep.BEGUN)
@@ -64,13 +65,22 @@ def commit_group(
             if isinstance(outcome, Failed) and not connection.in_transaction:
                 return _all_lost(outcomes, len(functions), cause=outcome.error)
         observe(GroupStep.COMMIT)
+        is_committing = True
         connection.execute("COMMIT")
         observe(GroupStep.COMMITTED)
     except sqlite3.Error as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if is_committing and _is_in_doubt(error):
+            return _all_lost(outcomes, len(functions), cause=error, in_doubt=True)
         return _all_lost(outcomes, len(functions), cause=translate(error))
     return outcomes
+
+
+def _is_in_doubt(error: sqlite3.Error) -> bool:
+    # What could not be synced may have reached the disk all the same: a crash before the next commit brings it back.
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & PRIMARY_CODE == sqlite3.SQLITE_IOERR
 
 
 def _run_unit(
@@ -91,10 +101,16 @@ def _run_unit(
     return Stored(unit=unit)
 
 
-def _all_lost(outcomes: Sequence[Stored[U] | Failed], count: int, *, cause: Exception) -> list[Stored[U] | Failed]:
+def _all_lost(
+    outcomes: Sequence[Stored[U] | Failed], count: int, *, cause: Exception, in_doubt: bool = False
+) -> list[Stored[U] | Failed]:
     # Units that failed by themselves keep their own error; the rest, run or not, learn why they are not stored.
     def lost() -> Failed:
-        error = Unavailable(f"the change was not stored: {cause}")
+        error = (
+            OutcomeUnknown(f"it is not known whether the change was stored: {cause}")
+            if in_doubt
+            else Unavailable(f"the change was not stored: {cause}")
+        )
         error.__cause__ = cause
         return Failed(error=error)
 

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import aiosqlite
 
-from gofer.core.errors import ShuttingDown, Unavailable
+from gofer.core.errors import OutcomeUnknown, ShuttingDown
 from gofer.sqlite.connection import on_thread
 from gofer.sqlite.group import Failed, GroupStep, Stored, commit_group
 
@@ -115,7 +115,7 @@ class Writer(Generic[U]):
             # Only if the writer itself fails or is cancelled: the commit may or may not have happened.
             for job in group:
                 if not job.done.done():
-                    self._settle(job, Unavailable("the server stopped before it knew whether the change was stored"))
+                    self._settle(job, OutcomeUnknown("the server stopped before it knew whether the change was stored"))
 
     def _commit(
         self, functions: Sequence[Callable[[U], None]], connection: sqlite3.Connection

@@ -12,8 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from gofer.core.errors import AlreadyExists, FailedPrecondition, InternalError, ShuttingDown, Unavailable
+from gofer.core.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InternalError,
+    OutcomeUnknown,
+    ShuttingDown,
+    Unavailable,
+)
 from gofer.sqlite import open_database
+from gofer.sqlite.group import Failed, commit_group
 from tests.fakes.clock import FakeClock
 from tests.fakes.units import MIGRATIONS, Gate, Store, Unit, open_store, together
 from tests.fakes.waiting import until
@@ -241,6 +249,29 @@ async def test_a_commit_that_fails_fails_every_unit_and_publishes_nothing(store:
     assert len({id(each) for each in results}) == 2, "each caller gets an error of its own"
     assert [] == await store.names() == store.published
     assert await store.add("after") == "after"
+
+
+def test_a_commit_that_the_disk_may_have_taken_all_the_same_is_in_doubt_for_every_unit_that_did_not_fail_itself() -> (
+    None
+):
+    class Breaking(sqlite3.Connection):
+        def execute(self, sql: str, parameters: "sqlite3._Parameters" = (), /) -> sqlite3.Cursor:
+            if sql != "COMMIT":
+                return super().execute(sql, parameters)
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+
+    def fail(_raw: sqlite3.Connection) -> None:
+        raise ValueError("mine")
+
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Breaking)
+
+    outcomes = commit_group(connection, [lambda _raw: None, fail], make_unit=lambda: connection, observe=lambda _: None)
+
+    assert [OutcomeUnknown, ValueError] == [type(each.error) for each in outcomes if isinstance(each, Failed)]
+    assert not connection.in_transaction
+    connection.close()
 
 
 async def test_a_database_held_by_another_process_is_unavailable_not_broken(tmp_path: Path, store: Store) -> None:
