@@ -20,7 +20,7 @@ class Event:
 
     def details(self) -> dict[str, str | int]:
         """Give the event's fields as the JSON object that clients see."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: getattr(self, name) for name in FIELD_NAMES[self.kind]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,3 +242,7 @@ def _concrete(base: type[Event]) -> dict[str, type[Event]]:
 
 EVENT_CLASSES: Mapping[str, type[Event]] = _concrete(Event)
 """Every event class by its kind name."""
+FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()
+}
+"""The fields of each, in their order."""

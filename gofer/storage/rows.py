@@ -8,12 +8,11 @@ shown, nor from running.
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from gofer.core.events import EVENT_CLASSES, Envelope, Event
+from gofer.core.events import EVENT_CLASSES, FIELD_NAMES, Envelope, Event
 from gofer.core.ids import DeploymentId, EventId, NamespaceId, PipelineId, RunId, RunKey, TaskId, Version
 from gofer.core.pipeline import (
     ConfigState,
@@ -55,7 +54,6 @@ _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 _REASON_CODES: Final = {code.value: code for code in ReasonCode}
 _INITIATOR_TYPES: Final = {kind.value: kind for kind in InitiatorType}
-_FIELD_NAMES: Final = {kind: frozenset(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()}
 
 
 def namespace_of(row: Row) -> Namespace:
@@ -387,7 +385,7 @@ def envelope_of(row: Row) -> Envelope:
     found = EVENT_CLASSES.get(row["kind"])
     event = (
         found(**details)
-        if found and _FIELD_NAMES[row["kind"]] == details.keys()
+        if found and details.keys() == set(FIELD_NAMES[row["kind"]])
         else RawEvent(kind=row["kind"], recorded=details)
     )
     return Envelope(id=EventId(row["id"]), at=_time(row["at"]), event=event)
