@@ -20,6 +20,7 @@ from gofer.logs import LogStore
 from gofer.sealing import Sealer, open_sealer
 from gofer.services.admission_gate import AdmissionGate
 from gofer.services.blobs import SealedBlobs
+from gofer.services.fresh_runs import FreshRuns
 from gofer.services.injected_tokens import InjectedTokens
 from gofer.services.known_tokens import KnownTokens
 from gofer.services.namespaces import Namespaces
@@ -58,6 +59,7 @@ class Base:
     bus: Bus[Envelope]
     database: Database[Unit]
     known_tokens: KnownTokens
+    fresh_runs: FreshRuns
     injected: InjectedTokens
     sealer: Sealer
     instance: InstanceId
@@ -79,9 +81,9 @@ async def open_base(
     sealer = await asyncio.to_thread(open_sealer, settings)
     bus: Bus[Envelope] = Bus()
     known_tokens = KnownTokens()
-    database = await open_storage(
-        stack, settings, _publishing(bus, known_tokens, probes), clock=clock, observe=probes.group
-    )
+    fresh_runs = FreshRuns()
+    publish = _publishing(bus, known_tokens, fresh_runs, probes)
+    database = await open_storage(stack, settings, publish, clock=clock, observe=probes.group)
     stack.callback(bus.close)
     await _settle_stored(database, sealer, settings)
     registry = EngineRegistry()
@@ -97,6 +99,7 @@ async def open_base(
         bus=bus,
         database=database,
         known_tokens=known_tokens,
+        fresh_runs=fresh_runs,
         injected=InjectedTokens(database=database, known=known_tokens),
         sealer=sealer,
         instance=instance,
@@ -126,10 +129,13 @@ async def _open_folders(stack: AsyncExitStack, settings: Settings) -> None:
     await asyncio.to_thread(ensure_private_folder, settings.task_run_logs_dir)  # else every task would find out
 
 
-def _publishing(bus: Bus[Envelope], known: KnownTokens, probes: Probes) -> Callable[[Sequence[Unit]], None]:
+def _publishing(
+    bus: Bus[Envelope], known: KnownTokens, fresh: FreshRuns, probes: Probes
+) -> Callable[[Sequence[Unit]], None]:
     def publish(units: Sequence[Unit]) -> None:
         # First, so that nobody who hears of the change is let in by what it revoked.
         known.revoked([token for unit in units for token in unit.tokens.revoked])
+        fresh.stored(run for unit in units for run in unit.begun)
         envelopes = [envelope for unit in units for envelope in unit.recorded]
         for envelope in envelopes:
             probes.committed(envelope)

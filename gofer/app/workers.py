@@ -46,7 +46,7 @@ async def run_workers(stack: AsyncExitStack, base: Base) -> None:
         observe=base.probes.observe,
         troubles=base.troubles,
     )
-    progress = RunProgress(database=base.database, engine=base.engine.name)
+    progress = RunProgress(database=base.database, engine=base.engine.name, fresh=base.fresh_runs)
     recovery = Recovery(engine=base.engine.name, progress=progress, parts=parts)
     await stack.enter_async_context(running(recovery, grace=timedelta()))
     executor = DagExecutor(bus=base.bus, progress=progress, parts=parts)

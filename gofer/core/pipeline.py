@@ -118,6 +118,16 @@ class PipelineConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveVersion:
+    """What a new run takes from its version; `tasks` is None where reading them takes long, or can't be done."""
+
+    version: Version
+    parallelism: int
+    run_timeout: timedelta | None
+    tasks: tuple[Task, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """The record of one switch of the live version from `start_version` to `end_version`.
 

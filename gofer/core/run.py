@@ -4,6 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from gofer.core.ids import AttemptId, InstanceId, NamespaceId, PipelineId, RunId, RunKey, TaskId, TaskRunKey, Version
 from gofer.core.pipeline import Task
@@ -21,7 +22,7 @@ class RunState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the run has ended."""
-        return self in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
+        return self in _ENDED_RUN
 
 
 class TaskState(StrEnum):
@@ -39,12 +40,18 @@ class TaskState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the task run has ended."""
-        return self in {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED}
+        return self in _ENDED_TASK
 
     @property
     def is_live(self) -> bool:
         """Whether an engine may hold a container of it."""
-        return self in {TaskState.STARTING, TaskState.RUNNING, TaskState.STOPPING}
+        return self in _LIVE_TASK
+
+
+# Asked several times for each signal. Tuples, as the hash of a member is a call of Python, and its identity is not.
+_ENDED_RUN: Final = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+_ENDED_TASK: Final = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED)
+_LIVE_TASK: Final = (TaskState.STARTING, TaskState.RUNNING, TaskState.STOPPING)
 
 
 class ReasonCode(StrEnum):
@@ -154,6 +161,15 @@ class Run:
     def key(self) -> RunKey:
         """The run's full name."""
         return RunKey(namespace=self.namespace, pipeline=self.pipeline, run=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshRun:
+    """A queued run as it was stored, with what its version says: how many may be live (0 = any), and its tasks."""
+
+    run: Run
+    parallelism: int
+    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

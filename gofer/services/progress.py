@@ -1,6 +1,6 @@
 """The actors' only way to store what a signal changed: no caller, no permission check, one commit each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -10,6 +10,7 @@ from gofer.core.ids import AttemptId, InstanceId, RunKey, TaskId, TaskRunKey
 from gofer.core.pipeline import Task
 from gofer.core.run import Plan, Progress, Run, RunState, TaskRun
 from gofer.core.step import RunChanged, Step, TaskRunChanged
+from gofer.services.fresh_runs import FreshRuns
 from gofer.sqlite import Database
 from gofer.storage.runs import StaleRevision as StaleRevision  # noqa: PLC0414 (the workers' name for it)
 from gofer.storage.unit import Unit
@@ -43,13 +44,17 @@ class Standing:
 class RunProgress:
     """Loads runs for their actors and stores what the machine decided."""
 
-    def __init__(self, *, database: Database[Unit], engine: str) -> None:
-        """Use the engine name for all attempts of runs that are admitted from now on."""
+    def __init__(self, *, database: Database[Unit], engine: str, fresh: FreshRuns | None = None) -> None:
+        """Use the engine name for all attempts of runs that are admitted from now on; what is `fresh` is not read."""
         self._database = database
         self._engine = engine
+        self._fresh = fresh or FreshRuns()
 
     async def load(self, key: RunKey) -> Loaded:
         """Read a run, its plan and its progress. Raises `NotFound`, and `Unreadable` for one that can only be ended."""
+        fresh = self._fresh.take(key)
+        if fresh is not None:
+            return self._loaded(fresh.run, fresh.tasks, {})
 
         def read(unit: Unit) -> Loaded:
             run = unit.runs.get_run(key)
@@ -61,9 +66,8 @@ class RunProgress:
             if config.damage:
                 what = f"version {run.version} of the pipeline can't be read, {config.damage}"
                 raise Unreadable(f"{what}: register and deploy it again", run=str(key))
-            plan = Plan.of(run, config.tasks, engine=self._engine)
             task_runs = {} if run.state is RunState.PENDING else unit.runs.all_task_runs(key)
-            return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
+            return self._loaded(run, config.tasks, task_runs)
 
         return await self._database.read(read)
 
@@ -77,7 +81,10 @@ class RunProgress:
             return unit.runs.get_run(key), unit.runs.all_task_runs(key)
 
         run, task_runs = await self._database.read(read)
-        plan = Plan.of(run, tuple(Task(id=task, image="") for task in task_runs), engine=self._engine)
+        return self._loaded(run, tuple(Task(id=task, image="") for task in task_runs), task_runs)
+
+    def _loaded(self, run: Run, tasks: tuple[Task, ...], task_runs: Mapping[TaskId, TaskRun]) -> Loaded:
+        plan = Plan.of(run, tasks, engine=self._engine)
         return Loaded(plan=plan, progress=Progress.of(plan, run, task_runs))
 
     async def store(self, run: Run, step: Step) -> Run:
@@ -122,16 +129,19 @@ class RunProgress:
         return await self._database.read(read)
 
     async def queued(self, keys: Sequence[RunKey]) -> dict[RunKey, QueuedRun]:
-        """Read what admission needs to know of some runs; those that are gone are left out."""
+        """Find what admission needs to know of some runs; those that are gone are left out."""
+        fresh = [found for key in keys if (found := self._fresh.find(key)) is not None]
+        known = {each.run.key: QueuedRun(key=each.run.key, parallelism=each.parallelism) for each in fresh}
+        others = [key for key in keys if key not in known]
 
         def read(unit: Unit) -> dict[RunKey, QueuedRun]:
             found: dict[RunKey, QueuedRun] = {}
-            for key in keys:
+            for key in others:
                 with suppress(NotFound):
                     found[key] = QueuedRun(key=key, parallelism=unit.runs.parallelism_of(key))
             return found
 
-        return await self._database.read(read)
+        return known | await self._database.read(read) if others else known
 
     async def engines(self) -> tuple[str, ...]:
         """Name every engine that a task run was ever given to."""

@@ -12,8 +12,8 @@ from gofer.core.errors import FailedPrecondition, InvalidInput, PipelineDisabled
 from gofer.core.events import RunCancelRequested, RunRepairRequested, RunStarted
 from gofer.core.ids import PipelineId, PipelineKey, RunId, RunKey, Version
 from gofer.core.machine import cancel_queued
-from gofer.core.pipeline import PipelineState
-from gofer.core.run import Initiator, InitiatorType, Run, RunState, StopRequest
+from gofer.core.pipeline import LiveVersion, PipelineState
+from gofer.core.run import FreshRun, Initiator, InitiatorType, Run, RunState, StopRequest
 from gofer.core.step import RunChanged
 from gofer.services.hold import Hold
 from gofer.services.ingress import Ingress
@@ -108,17 +108,18 @@ class Runs:
                 return earlier
             self._ingress.require_open()
             _require_active(unit, key)
-            version = _live_version(unit, key)
+            live = _live_version(unit, key)
             wanted = _Wanted(
-                version=version,
+                version=live.version,
                 initiator=initiator,
                 variables={name: value for name, value in command.variables.items() if name},
                 request_id=command.request_id,
-                timeout=(
-                    timeout_of(command.timeout) if command.timeout else unit.pipelines.get_run_timeout(key, version)
-                ),
+                timeout=timeout_of(command.timeout) if command.timeout else live.run_timeout,
             )
-            return _insert(unit, key, wanted)
+            started = _insert(unit, key, wanted)
+            if live.tasks is not None:
+                unit.begun.append(FreshRun(run=started.run, parallelism=live.parallelism, tasks=live.tasks))
+            return started
 
         return await self._database.write(write)
 
@@ -140,7 +141,7 @@ class Runs:
             _require_active(unit, key)
             if old.damage:
                 raise FailedPrecondition(f"run {old.key} can't be started again, {old.damage}: start a new one")
-            version = old.version if command.same_version else _live_version(unit, key)
+            version = old.version if command.same_version else _live_version(unit, key).version
             wanted = _Wanted(
                 version=version,
                 initiator=command.initiator or old.initiator,
@@ -315,12 +316,12 @@ def _require_active(unit: Unit, key: PipelineKey) -> None:
         raise PipelineDisabled(message, namespace=key.namespace, pipeline=key.pipeline)
 
 
-def _live_version(unit: Unit, key: PipelineKey) -> Version:
-    version = unit.pipelines.find_live_version(key)
-    if version is None:
+def _live_version(unit: Unit, key: PipelineKey) -> LiveVersion:
+    live = unit.pipelines.find_live_version(key)
+    if live is None:
         message = f"pipeline {key} has no live version; deploy one with `gofer up` or `gofer pipeline deploy`"
         raise FailedPrecondition(message, namespace=key.namespace, pipeline=key.pipeline)
-    return version
+    return live
 
 
 def pipeline_key(unit: Unit, caller: Caller, target: Target) -> PipelineKey:

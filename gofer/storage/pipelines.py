@@ -5,12 +5,20 @@ from typing import Final
 
 from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, Version
-from gofer.core.pipeline import ConfigState, Pipeline, PipelineConfig
+from gofer.core.pipeline import ConfigState, LiveVersion, Pipeline, PipelineConfig
 from gofer.core.times import maybe_to_ms, to_ms
-from gofer.sqlite import Connection
+from gofer.sqlite import Connection, Row
 from gofer.storage.deployments import DeploymentRepository
 from gofer.storage.page import Listed, Page, cut, within_bytes
-from gofer.storage.rows import config_of, duration_of, duration_to_row, pipeline_of, tasks_to_json
+from gofer.storage.rows import (
+    SHORT_CHARACTERS,
+    config_of,
+    duration_of,
+    duration_to_row,
+    pipeline_of,
+    tasks_of,
+    tasks_to_json,
+)
 
 _FIND: Final = "SELECT * FROM pipelines WHERE namespace = ? AND id = ?"
 _LIST: Final = """
@@ -27,7 +35,10 @@ _RAISE_LAST_VERSION: Final = """
 
 _FIND_CONFIG: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 _FIND_LIVE: Final = "SELECT * FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'"
-_LIVE_VERSION: Final = "SELECT version FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'"
+_LIVE_VERSION: Final = """
+    SELECT version, parallelism, tasks, run_timeout_ms FROM pipeline_configs
+    WHERE namespace = ? AND pipeline = ? AND state = 'LIVE'
+"""
 _FIND_PARALLELISM: Final = (
     "SELECT parallelism FROM pipeline_configs WHERE namespace = ? AND pipeline = ? AND version = ?"
 )
@@ -153,10 +164,10 @@ class PipelineRepository(DeploymentRepository):
         row = self._connection.execute(_FIND_LIVE, (key.namespace, key.pipeline)).fetchone()
         return None if row is None else config_of(row)
 
-    def find_live_version(self, key: PipelineKey) -> Version | None:
-        """Tell which version new runs use, or None where none is live."""
+    def find_live_version(self, key: PipelineKey) -> LiveVersion | None:
+        """Tell what new runs use, or None where no version is live."""
         row = self._connection.execute(_LIVE_VERSION, (key.namespace, key.pipeline)).fetchone()
-        return None if row is None else Version(row["version"])
+        return None if row is None else _live_version_of(row)
 
     def get_parallelism(self, key: PipelineKey, version: Version) -> int:
         """Give a version's own limit of parallel runs (0 = none), without its tasks. Raises `NotFound`."""
@@ -254,6 +265,15 @@ class PipelineRepository(DeploymentRepository):
             pipeline=key.pipeline,
             version=version,
         )
+
+
+def _live_version_of(row: Row) -> LiveVersion:
+    return LiveVersion(
+        version=Version(row["version"]),
+        parallelism=row["parallelism"],
+        run_timeout=duration_of(row["run_timeout_ms"]),
+        tasks=tasks_of(row) if len(row["tasks"]) <= SHORT_CHARACTERS else None,
+    )
 
 
 def _not_found(key: PipelineKey) -> NotFound:

@@ -45,7 +45,7 @@ Value = str | int | None
 """What a column of ours holds."""
 
 _KEPT_TASKS: Final = 64
-_KEPT_CHARACTERS: Final = 64 * 1024  # of the tasks of one version; longer ones are read each time
+SHORT_CHARACTERS: Final = 64 * 1024  # of the tasks of one version; longer ones are read each time
 _KEPT_RUNS: Final = 2048
 _KEPT_VARIABLES: Final = 2048  # characters of a run's variables; of longer ones less would be gained than held
 
@@ -82,7 +82,7 @@ def pipeline_of(row: Row) -> Pipeline:
 
 def config_of(row: Row) -> PipelineConfig:
     """Read a row of `pipeline_configs`. What can't be read of it is told by its `damage`, and is empty."""
-    tasks = _tasks_of(row)
+    tasks = tasks_of(row)
     return PipelineConfig(
         namespace=NamespaceId(row["namespace"]),
         pipeline=PipelineId(row["pipeline"]),
@@ -99,7 +99,8 @@ def config_of(row: Row) -> PipelineConfig:
     )
 
 
-def _tasks_of(row: Row) -> tuple[Task, ...] | None:
+def tasks_of(row: Row) -> tuple[Task, ...] | None:
+    """Read the tasks of a row of `pipeline_configs`; None where they can't be read."""
     try:
         return tasks_from_json(row["tasks"])
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
@@ -130,7 +131,7 @@ def _task_to_json(task: Task) -> dict[str, object]:
 
 def tasks_from_json(text: str) -> tuple[Task, ...]:
     """Read what `tasks_to_json` wrote. The same short text gives the same value, which nobody may change."""
-    return _kept_tasks(text) if len(text) <= _KEPT_CHARACTERS else _tasks(text)
+    return _kept_tasks(text) if len(text) <= SHORT_CHARACTERS else _tasks(text)
 
 
 def _tasks(text: str) -> tuple[Task, ...]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from gofer.core.events import Envelope, Event
+from gofer.core.run import FreshRun
 from gofer.core.times import from_ms, to_ms
 from gofer.sqlite import Connection
 from gofer.storage.journal import JournalRepository
@@ -22,12 +23,14 @@ class Unit:
     """The repositories on one transaction, and its one time.
 
     `recorded` holds the events of the transaction in their order; they are published once it is committed.
+    `begun` holds runs that it has stored, as they are then.
     """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         """Fix the time, to the millisecond: what a unit returns equals what it stores."""
         self.now = from_ms(to_ms(now))
         self.recorded: list[Envelope] = []
+        self.begun: list[FreshRun] = []
         self.namespaces = NamespaceRepository(connection)
         self.objects = ObjectRepository(connection)
         self.pipelines = PipelineRepository(connection)

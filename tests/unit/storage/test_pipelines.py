@@ -6,7 +6,7 @@ import pytest
 
 from gofer.core.errors import NotFound
 from gofer.core.ids import DeploymentId, NamespaceId, Version
-from gofer.core.pipeline import ConfigState, DeploymentState, PipelineState, RegistryAuth
+from gofer.core.pipeline import ConfigState, DeploymentState, LiveVersion, PipelineState, RegistryAuth
 from gofer.core.run import RunState
 from gofer.storage.page import Page
 from gofer.storage.unit import Unit
@@ -100,6 +100,26 @@ def test_the_live_config_is_found(filled: Unit) -> None:
 
     assert filled.pipelines.find_live_config(KEY) == make_config(state=ConfigState.LIVE)
     assert filled.pipelines.find_live_config(make_pipeline("nothing").key) is None
+
+
+def test_what_a_new_run_takes_from_the_live_version_is_found(filled: Unit) -> None:
+    timed = make_config(2, parallelism=3, run_timeout=timedelta(minutes=1))
+    filled.pipelines.update_config_state(KEY, Version(1), ConfigState.DEPRECATED, LATER)
+    filled.pipelines.insert_config(replace(timed, state=ConfigState.LIVE))
+
+    live = LiveVersion(version=Version(2), parallelism=3, run_timeout=timedelta(minutes=1), tasks=timed.tasks)
+    assert filled.pipelines.find_live_version(KEY) == live
+    assert filled.pipelines.find_live_version(make_pipeline("nothing").key) is None
+
+
+@pytest.mark.parametrize("tasks", ["[", f"[{' ' * 64 * 1024}]"])
+def test_tasks_that_cant_be_read_at_once_are_left_to_others(filled: Unit, tasks: str) -> None:
+    filled.pipelines._connection.execute("UPDATE pipeline_configs SET tasks = ?", (tasks,))  # noqa: SLF001
+
+    live = filled.pipelines.find_live_version(KEY)
+
+    assert live is not None
+    assert (live.version, live.tasks) == (Version(1), None)
 
 
 def test_a_config_changes_its_state_alone(filled: Unit) -> None:

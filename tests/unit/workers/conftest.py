@@ -23,6 +23,7 @@ from gofer.lifecycle import running
 from gofer.logs import LogStore
 from gofer.sealing import Sealer, SealingKey
 from gofer.services.blobs import SealedBlobs
+from gofer.services.fresh_runs import FreshRuns
 from gofer.services.ingress import Ingress
 from gofer.services.masks import AttemptMasks
 from gofer.services.namespaces import Namespaces
@@ -59,13 +60,14 @@ class World:
     max_tasks: int = 0
     parallelism_limit: int = 0
     secret_store: MemorySecretStore = field(default_factory=MemorySecretStore)
+    fresh: FreshRuns = field(default_factory=FreshRuns)
     sealer: Sealer = field(default_factory=lambda: Sealer(SealingKey(bytes(32))))
     _workers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
         self.runs = Runs(database=self.database, ingress=Ingress(is_open=True), clock=SystemClock())
         self.task_runs = TaskRuns(database=self.database, bus=self.bus, logs=self.logs)
-        self.progress = RunProgress(database=self.database, engine="memory")
+        self.progress = RunProgress(database=self.database, engine="memory", fresh=self.fresh)
 
     async def engine_of(self, name: str) -> SchedulerEngine:
         if name != self.engine.name:
@@ -112,6 +114,7 @@ class World:
         await self._workers.aclose()
         await self.database.write(lambda _: None)
         self._workers = AsyncExitStack()
+        self.progress = RunProgress(database=self.database, engine="memory")  # what a process knows goes with it
 
     async def register(self, *tasks: Task, parallelism: int = 0) -> None:
         """Make the pipeline with one live version of these tasks."""
@@ -210,9 +213,11 @@ async def open_world(
     tmp_path: Path, *, max_tasks: int = 0, parallelism_limit: int = 0, engine: MemoryEngine | None = None
 ) -> AsyncIterator[World]:
     bus: Bus[Envelope] = Bus()
+    fresh = FreshRuns()
 
     def publish(units: Sequence[Unit]) -> None:
         for unit in units:
+            fresh.stored(unit.begun)
             bus.publish(unit.recorded)
 
     async with AsyncExitStack() as stack:
@@ -231,6 +236,7 @@ async def open_world(
             bus=bus,
             engine=await stack.enter_async_context(engine or MemoryEngine(clock=SystemClock())),
             logs=LogStore(tmp_path / "logs"),
+            fresh=fresh,
             max_tasks=max_tasks,
             parallelism_limit=parallelism_limit,
         )

@@ -12,9 +12,11 @@ from gofer.core.ids import TaskId
 from gofer.core.pipeline import Requirement
 from gofer.core.run import ReasonCode, RunState, TaskState
 from gofer.lifecycle import running
+from gofer.services.progress import RunProgress
+from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.recovery import Recovery
 from gofer.workers.slot_gate import SlotGate
-from tests.unit.workers.conftest import World, container, next_event, open_world
+from tests.unit.workers.conftest import World, container, next_event, open_world, until
 
 
 async def test_a_run_of_one_task_ends_successful_with_its_log(world: World) -> None:
@@ -34,6 +36,36 @@ async def test_a_run_of_one_task_ends_successful_with_its_log(world: World) -> N
         "TASKRUN_COMPLETED",
         "RUN_COMPLETED",
     ]
+
+
+async def test_a_run_just_stored_is_known_as_it_would_be_read(world: World) -> None:
+    await world.register(container("hello"), parallelism=3)
+    await world.stop()
+    knowing = RunProgress(database=world.database, engine="memory", fresh=world.fresh)
+
+    key = await world.start_run(WORD="value")
+
+    assert world.fresh.find(key) is not None
+    assert await knowing.queued([key]) == await world.progress.queued([key])
+    assert await knowing.load(key) == await world.progress.load(key)
+    assert world.fresh.find(key) is None
+
+
+async def test_a_run_that_has_changed_since_it_was_stored_is_read(world: World) -> None:
+    await world.register(container("hello"))
+    await world.stop()
+    knowing = RunProgress(database=world.database, engine="memory", fresh=world.fresh)
+    key = await world.start_run()
+    await world.cancel(key)
+    executor = DagExecutor(bus=world.bus, progress=knowing, parts=world.parts)
+
+    async with running(executor, grace=timedelta(seconds=5)):
+        executor.take(key)
+        await until(lambda: len(executor) == 0)
+
+    assert (await world.run(key)).state is RunState.CANCELLED
+    assert await world.kinds(key) == ["RUN_STARTED", "RUN_COMPLETED"]
+    assert world.engine.starts == ()
 
 
 async def test_what_is_given_for_one_run_beats_the_config(world: World) -> None:
