@@ -1,4 +1,4 @@
-"""Group commit: many units of work in one transaction, each in its own savepoint.
+"""Group commit: many units of work in one transaction, each in its own savepoint; one that is alone needs none.
 
 Everything here runs on the writer's thread, in one hop for the whole group.
 
@@ -59,7 +59,7 @@ def commit_group(
         connection.execute("BEGIN IMMEDIATE")
         observe(GroupStep.BEGUN)
         for function in functions:
-            outcome = _run_unit(connection, function, make_unit)
+            outcome = _run_unit(connection, function, make_unit, is_alone=len(functions) == 1)
             outcomes.append(outcome)
             observe(GroupStep.UNIT_DONE)
             if isinstance(outcome, Failed) and not connection.in_transaction:
@@ -84,21 +84,30 @@ def _is_in_doubt(error: sqlite3.Error) -> bool:
 
 
 def _run_unit(
-    connection: sqlite3.Connection, function: Callable[[U], None], make_unit: Callable[[], U]
+    connection: sqlite3.Connection, function: Callable[[U], None], make_unit: Callable[[], U], *, is_alone: bool
 ) -> Stored[U] | Failed:
-    connection.execute("SAVEPOINT unit")
+    if not is_alone:  # a savepoint costs a copy of each page that is changed after it
+        connection.execute("SAVEPOINT unit")
     try:
         unit = make_unit()
         function(unit)
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the unit's caller, who waits for it
         if connection.in_transaction:
-            connection.execute("ROLLBACK TO unit")
-            connection.execute("RELEASE unit")
+            _undo(connection, is_alone=is_alone)
         return Failed(error=_deliverable(error))
     if not connection.in_transaction:
         return Failed(error=InternalError("a unit of work ended the transaction that it shares with others"))
-    connection.execute("RELEASE unit")
+    if not is_alone:
+        connection.execute("RELEASE unit")
     return Stored(unit=unit)
+
+
+def _undo(connection: sqlite3.Connection, *, is_alone: bool) -> None:
+    if is_alone:
+        connection.execute("ROLLBACK")
+    else:
+        connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
 
 
 def _all_lost(
