@@ -267,8 +267,9 @@ class TrackingServer(Server):
         self._mapping = Methods(self._mapping)
         # As ASCII, one odd byte in one call's metadata would end the connection of all of them.
         self._h2_config.header_encoding = "latin-1"
-        # What is sent is grpclib's own few headers: no need to look at each of them with each reply.
+        # What is sent is grpclib's own few headers, in small letters: no need to look at each of them with each reply.
         self._h2_config.validate_outbound_headers = False
+        self._h2_config.normalize_outbound_headers = False
         self.most_connections = MOST_CONNECTIONS
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()

@@ -114,7 +114,7 @@ class LogFiles:
         """Name the files. Raises `InvalidInput` for a key with a part that is no id: none may lead out of the root."""
         if not all(ID_PATTERN.match(part) for part in (key.namespace, key.pipeline, key.task)) or key.run < 0:
             raise InvalidInput(f"{str(key)[:200]!r} names no task run: a part of it is no id")
-        return cls(root=root, log=root / key.namespace / key.pipeline / str(key.run) / key.task)
+        return cls(root=root, log=root.joinpath(key.namespace, key.pipeline, str(key.run), key.task))
 
     @property
     def index(self) -> Path:

@@ -199,16 +199,7 @@ class TaskSupervisor:
         """Make the container; None where it was seen running before and the engine has lost it."""
         if self._start_committed:
             return None
-        await self._unless_stopped(lambda: self._parts.slots.acquire(self.key))
-        try:
-            environment = await self._unless_stopped(self._secrets.rendered)
-        except Unrenderable as error:
-            raise _Refused(error.reason) from error
-        try:
-            image = self._secrets.image()
-            await self._unless_stopped(lambda: engine.ensure_image(image, progress=self._on_pull))
-        except (NotFound, FailedPrecondition, InvalidInput) as error:
-            raise _Refused(self._reason(ReasonCode.IMAGE_UNAVAILABLE, error)) from error
+        image, environment = await self._unless_stopped(lambda: self._prepared(engine))
         await self._secrets.keep()
         self._parts.observe(LaunchStep.CREATE, self.key)
         self._is_new, self._may_exist = not self._may_exist, True
@@ -217,6 +208,20 @@ class TaskSupervisor:
         except (NotFound, FailedPrecondition, InvalidInput) as error:
             raise _Refused(self._reason(ReasonCode.LAUNCH_FAILED, error)) from error
         return Found(handle=handle, status=ContainerStatus(state=ContainerState.CREATED))
+
+    async def _prepared(self, engine: SchedulerEngine) -> tuple[ImageSpec, Mapping[str, str]]:
+        """Wait for a slot and for the image, and find the environment."""
+        await self._parts.slots.acquire(self.key)
+        try:
+            environment = await self._secrets.rendered()
+        except Unrenderable as error:
+            raise _Refused(error.reason) from error
+        try:
+            image = self._secrets.image()
+            await engine.ensure_image(image, progress=self._on_pull)
+        except (NotFound, FailedPrecondition, InvalidInput) as error:
+            raise _Refused(self._reason(ReasonCode.IMAGE_UNAVAILABLE, error)) from error
+        return image, environment
 
     async def _follow(self, engine: SchedulerEngine, found: Found) -> _Ending:
         handle = found.handle
