@@ -16,7 +16,8 @@ from gofer.services.progress import RunProgress
 from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.recovery import Recovery
 from gofer.workers.slot_gate import SlotGate
-from tests.unit.workers.conftest import World, container, next_event, open_world, until
+from tests.fakes.waiting import until
+from tests.unit.workers.conftest import World, container, next_event, open_world
 
 
 async def test_a_run_of_one_task_ends_successful_with_its_log(world: World) -> None:
