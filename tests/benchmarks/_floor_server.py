@@ -3,7 +3,8 @@
 python -m tests.benchmarks._floor_server FOLDER
 
 Answers each unary call with the bytes of the file FOLDER/NAME-OF-THE-CALL, and GetTaskRunLogs by reading FOLDER/log in
-blocks and sending, for each of them, a block of messages that was encoded long before. Prints `ready PORT`.
+blocks and sending, for each of them, a block of messages that was encoded long before. To StartRun it gives the next
+number, and tells whoever follows ListEvents that this run has ended. Prints `ready PORT`.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from grpclib.const import Handler
 from grpclib.server import Server, Stream
@@ -23,10 +24,11 @@ from gofer.api.grpclib_inside import send_buffer
 from gofer.api.log_stream import LineEncoder
 from gofer.tls import make_certificate
 from gofer_sdk._proto import proto
-from gofer_sdk.codec import Raw, WireCodec
+from gofer_sdk.codec import Raw, WireCodec, encode
 
 BLOCK_BYTES: Final = 64 * 1024
 LOGS: Final = "GetTaskRunLogs"
+Answer: TypeAlias = Callable[[Stream[object, object]], Coroutine[object, object, None]]
 
 
 class Constant:
@@ -35,6 +37,9 @@ class Constant:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._block = b""
+        self._last_run = 0
+        self._last_end: Raw | None = None
+        self._followers: list[asyncio.Queue[Raw]] = []
         if (folder / "log").exists():
             with (folder / "log").open("rb") as log:
                 self._block = LineEncoder().encode(log.read(BLOCK_BYTES))
@@ -50,11 +55,14 @@ class Constant:
                 found[path] = Handler(answer, handler.cardinality, handler.request_type, handler.reply_type)
         return found
 
-    def _of(self, name: str) -> "Callable[[Stream[object, object]], Coroutine[object, object, None]] | None":
+    def _of(self, name: str) -> Answer | None:
         if name == LOGS and self._block:
             return self._logs
         file = self._folder / name
-        return _constant(Raw(file.read_bytes())) if file.exists() else None
+        if file.exists():
+            return _constant(Raw(file.read_bytes()))
+        runs: dict[str, Answer] = {"StartRun": self._start_run, "ListEvents": self._list_events}
+        return runs.get(name)
 
     async def _logs(self, stream: Stream[object, object]) -> None:
         await stream.recv_message()
@@ -62,8 +70,29 @@ class Constant:
             while await asyncio.to_thread(log.read, BLOCK_BYTES):
                 await send_buffer(stream, self._block)
 
+    async def _start_run(self, stream: Stream[object, object]) -> None:
+        await stream.recv_message()
+        self._last_run += 1
+        details = f'{{"run_id":{self._last_run},"status":"SUCCESSFUL"}}'
+        self._last_end = Raw(encode(proto.ListEventsResponse(event=proto.Event(details=details))))
+        await stream.send_message(Raw(encode(proto.StartRunResponse(run=proto.Run(id=self._last_run)))))
+        for follower in self._followers:
+            follower.put_nowait(self._last_end)
 
-def _constant(reply: Raw) -> Callable[[Stream[object, object]], Coroutine[object, object, None]]:
+    async def _list_events(self, stream: Stream[object, object]) -> None:
+        await stream.recv_message()
+        events: asyncio.Queue[Raw] = asyncio.Queue()
+        self._followers.append(events)
+        if self._last_end is not None:  # the stream was asked for before the run, and has come after it
+            events.put_nowait(self._last_end)
+        try:
+            while True:
+                await stream.send_message(await events.get())
+        finally:
+            self._followers.remove(events)
+
+
+def _constant(reply: Raw) -> Answer:
     async def answer(stream: Stream[object, object]) -> None:
         await stream.recv_message()
         await stream.send_message(reply)
