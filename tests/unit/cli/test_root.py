@@ -16,6 +16,8 @@ from tests.integration.cli.every_command import TABLE
 HEAVY = (
     "asyncio",
     "betterproto2",
+    "gofer.config.client_settings",
+    "gofer_sdk.hcl",
     "grpclib",
     "hcl2",
     "pydantic",
