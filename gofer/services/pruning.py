@@ -24,7 +24,6 @@ from gofer.storage.unit import Unit
 EXPIRED_TOKEN_LIFE: Final = timedelta(hours=24)
 """How long an expired token is still listed as such."""
 _MANY: Final = 100
-_FEW: Final = 10  # of rows that may be large
 _PIPELINES_A_LOOK: Final = 200
 _PIPELINES_A_PIECE: Final = 20
 _BLOBS_A_PIECE: Final = 50
@@ -123,7 +122,7 @@ class OldRequestIds(AgedRows):
 
     name = "old request ids"
     step = PruneStep.REQUEST_IDS
-    rows_at_once = _FEW
+    rows_at_once = 1  # the row of a run may be large
 
     def _are_there(self, unit: Unit, before: datetime) -> bool:
         return unit.retention.has_request_ids(before)
@@ -158,8 +157,9 @@ class SurplusVersions:
             hold = Hold(self._clock)
             done = self._after
             for key in prunable:
-                if prune_versions(unit, key, keep=self._limit):
-                    break  # it is the first of the next piece
+                while prune_versions(unit, key, keep=self._limit, most=1):  # a version may be large
+                    if hold.is_over():
+                        return done  # it is the first of the next piece
                 done = key
                 if hold.is_over():
                     break

@@ -65,10 +65,11 @@ class Removal:
             return False
 
         def step(unit: Unit, limit: int) -> bool:
-            found = unit.runs.to_cancel(key, limit)
+            del limit
+            found = unit.runs.to_cancel(key, 1)
             for run in found:
                 request_cancel(unit, run, force=False)
-            return len(found) == limit
+            return bool(found)
 
         return await self._piece(step)
 
@@ -136,9 +137,9 @@ class Removal:
             return bool(
                 unit.tokens.delete_of_pipeline(key, limit)
                 or unit.removal.task_runs(key, limit)
-                or unit.removal.runs(key, limit)
+                or unit.removal.runs(key, 1)  # large ones may stand behind many small rows that went quickly
                 or unit.removal.deployments(key, limit)
-                or unit.removal.configs(key, limit)
+                or unit.removal.configs(key, 1)
             )
 
         if await self._piece(step):
@@ -157,7 +158,7 @@ class Removal:
 
         def write(unit: Unit) -> bool:
             hold = Hold(self._clock)
-            rows = 1  # and more with each step that was quick: one row may hold a megabyte, or next to nothing
+            rows = 1  # and more with each step that was quick
             while step(unit, rows):
                 if hold.is_over():
                     return True

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import TypeVar
 
 import pytest
 
+from gofer.clock import SystemClock
 from gofer.core.errors import FailedPrecondition, NotFound, PermissionDenied, ShuttingDown
 from gofer.core.events import PipelineDeletionRequested, RunCompleted, TaskRunStarted
 from gofer.core.run import RunState
@@ -235,6 +237,30 @@ async def test_wherever_a_crash_comes_the_next_start_goes_on(it: Deleting) -> No
         assert commits + 1 == (await it.kinds()).count("PIPELINE_DELETED")
     assert commits > 6
     assert {} == await it.left()
+
+
+class UnhurriedClock(SystemClock):
+    """One by which a piece has time for a few steps."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def monotonic(self) -> timedelta:
+        self._looks += 1
+        return self._looks * timedelta(milliseconds=1)
+
+
+async def test_runs_go_one_by_one_also_behind_many_small_rows(it: Deleting) -> None:
+    """Runs of half a megabyte went by the dozen where their task runs had gone quickly, and held the writer long."""
+    await it.fill(runs=20)
+    await it.deletion.delete_pipeline(CALLER, TARGET, wait=False)
+    removal = it.removal(clock=UnhurriedClock())
+
+    left = [(await it.left())["runs"]]
+    while await removal.remove_some(KEY):
+        left.append((await it.left()).get("runs", 0))
+
+    assert max(before - after for before, after in pairwise(left)) <= 5, "as many as looks at the clock"
 
 
 async def test_a_piece_is_a_few_rows_where_they_take_their_time(it: Deleting) -> None:
