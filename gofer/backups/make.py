@@ -83,15 +83,18 @@ def _check(settings: Settings, target: Path) -> None:
     if os.path.lexists(target):
         raise FailedPrecondition(f"{target} is there already: name a folder that is not", path=str(target))
     if settings.object_store.engine not in {"sqlite", "filesystem", "memory"}:
-        raise FailedPrecondition(
-            f"the object store engine {settings.object_store.engine} keeps its data elsewhere: "
-            "only those that come with Gofer can be backed up by it"
-        )
+        raise _keeps_elsewhere(f"the object store engine {settings.object_store.engine}", settings)
     if settings.secret_store.engine not in {"sqlite", "memory"}:
-        raise FailedPrecondition(
-            f"the secret store engine {settings.secret_store.engine} keeps its data elsewhere: "
-            "only those that come with Gofer can be backed up by it"
-        )
+        raise _keeps_elsewhere(f"the secret store engine {settings.secret_store.engine}", settings)
+
+
+def _keeps_elsewhere(what: str, settings: Settings) -> FailedPrecondition:
+    # Its put, get and list_keys would not do: to enter an engine sweeps what the running server is in the middle of.
+    folders = f"{settings.data_folder} and {settings.task_run_logs_dir}"
+    return FailedPrecondition(
+        f"{what} keeps its data elsewhere, and has no way to hand it to a backup: stop the server, and copy {folders} "
+        "together with what that engine keeps, by its own means"
+    )
 
 
 @dataclass(slots=True, kw_only=True)
