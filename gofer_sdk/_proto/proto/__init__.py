@@ -5399,7 +5399,7 @@ class GoferStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "CancelAllRunsResponse":
         """
-        Ask for all runs of a pipeline to be stopped.
+        Ask for all runs of a pipeline to be stopped, some at a time: who leaves in the middle has asked for a part of them.
         """
 
         return await self._unary_unary(
@@ -6657,7 +6657,7 @@ class GoferBase(betterproto2_grpclib.ServiceBase):
 
     async def cancel_all_runs(self, message: "CancelAllRunsRequest") -> "CancelAllRunsResponse":
         """
-        Ask for all runs of a pipeline to be stopped.
+        Ask for all runs of a pipeline to be stopped, some at a time: who leaves in the middle has asked for a part of them.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
