@@ -30,7 +30,7 @@ _COLUMNS: Final = (
 _INSERT: Final = f"INSERT INTO tokens ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _FIND: Final = "SELECT * FROM tokens WHERE id = ?"
 _FIND_BY_HASH: Final = "SELECT * FROM tokens WHERE hash = ?"
-_FROM: Final = "SELECT * FROM tokens WHERE place > ? ORDER BY place"
+_FROM: Final = "SELECT * FROM tokens WHERE place > ? ORDER BY place LIMIT ?"
 _HAS_MANAGEMENT: Final = "SELECT 1 FROM tokens WHERE kind = 'MANAGEMENT' LIMIT 1"
 _SET_DISABLED: Final = "UPDATE tokens SET disabled = ? WHERE id = ?"
 _DELETE: Final = "DELETE FROM tokens WHERE id = ?"
@@ -97,9 +97,9 @@ class TokenRepository:
             raise not_found()
         return _token_of(row)
 
-    def list_after(self, place: int) -> list[tuple[int, Token]]:
-        """Give every token that was made after the one with that place, in the order of creation, with its place."""
-        return [(row["place"], _token_of(row)) for row in self._connection.execute(_FROM, (place,))]
+    def list_after(self, place: int, limit: int) -> list[tuple[int, Token]]:
+        """Give the first tokens that were made after the one with that place, in order, each with its place."""
+        return [(row["place"], _token_of(row)) for row in self._connection.execute(_FROM, (place, limit))]
 
     def has_management(self) -> bool:
         """Tell whether there is any management token, also one that is disabled or has expired."""

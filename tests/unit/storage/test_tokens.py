@@ -37,7 +37,7 @@ def insert(unit: Unit, *tokens: Token) -> None:
 
 
 def listed(unit: Unit) -> list[TokenId]:
-    return [token.id for _, token in unit.tokens.list_after(0)]
+    return [token.id for _, token in unit.tokens.list_after(0, 100)]
 
 
 @pytest.fixture
@@ -60,11 +60,12 @@ def test_a_token_is_found_by_its_hash_and_by_its_id_as_it_was_stored(running: Un
 def test_tokens_are_listed_in_the_order_of_creation(unit: Unit) -> None:
     insert(unit, make("cccccccccccc"), make("aaaaaaaaaaaa"), make("bbbbbbbbbbbb"))
 
-    places = [place for place, _ in unit.tokens.list_after(0)]
+    places = [place for place, _ in unit.tokens.list_after(0, 100)]
 
     assert ["cccccccccccc", "aaaaaaaaaaaa", "bbbbbbbbbbbb"] == listed(unit)
     assert sorted(places) == places
-    assert ["bbbbbbbbbbbb"] == [token.id for _, token in unit.tokens.list_after(places[1])]
+    assert ["bbbbbbbbbbbb"] == [token.id for _, token in unit.tokens.list_after(places[1], 100)]
+    assert places[1:2] == [place for place, _ in unit.tokens.list_after(places[0], 1)]
 
 
 def test_no_two_tokens_share_an_id_or_a_hash(unit: Unit) -> None:
