@@ -194,7 +194,10 @@ class SchedulerEngine(Protocol):
         ...
 
     async def wait(self, handle: ContainerHandle) -> ExitResult:
-        """Wait for the end of a started container; at once where it has ended. Cancelling leaves it running."""
+        """Wait for the end of a started container; at once where it has ended. Cancelling leaves it running.
+
+        Raises `FailedPrecondition` where it was never started, `NotFound` for an unknown handle.
+        """
         ...
 
     async def stop(self, handle: ContainerHandle, *, grace: timedelta) -> None:

@@ -10,14 +10,19 @@ from gofer.engines.terminals import AttachingEngine, Terminal, TerminalSize, Ter
 from tests.conformance.cases import NO_GRACE, EngineUnderTest
 
 UNKNOWN = "0" * 64
+MUST_HAVE_THEM = {"docker", "process"}
 
 
 def sh(script: str, *, size: TerminalSize | None = None, term: str = "xterm") -> TerminalSpec:
     return TerminalSpec(command=("sh", "-c", script), size=size or TerminalSize(), term=term)
 
 
+def has_terminals(tested: EngineUnderTest) -> bool:
+    return tested.case.name in MUST_HAVE_THEM or hasattr(tested.engine, "attach")
+
+
 def engine_of(tested: EngineUnderTest) -> AttachingEngine:
-    if not tested.case.runs_commands:
+    if not has_terminals(tested):
         pytest.skip(f"the {tested.case.name} engine has no terminals")
     return attaching(tested.engine)
 
@@ -196,7 +201,7 @@ async def test_the_end_of_the_container_ends_the_command_where_it_isolates(teste
 
 
 async def test_an_engine_without_terminals_says_so(tested: EngineUnderTest) -> None:
-    if tested.case.runs_commands:
+    if has_terminals(tested):
         pytest.skip(f"the {tested.case.name} engine has terminals")
 
     with pytest.raises(FailedPrecondition, match="it has no terminals"):
