@@ -12,7 +12,7 @@ from nacl.utils import random
 
 from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
 from gofer.core.access import TokenHash, TokenId
-from gofer.core.errors import FailedPrecondition
+from gofer.core.errors import FailedPrecondition, NoKey
 from gofer.core.secret import Secret
 from gofer.files import read_private_file, write_private_file
 
@@ -40,12 +40,12 @@ class Sealer:
         return _VERSION + self._current.encrypt(plaintext)
 
     def open(self, sealed: bytes) -> bytes:
-        """Decrypt. `FailedPrecondition` if no key fits or the bytes were changed; it tells nothing of the content."""
+        """Decrypt. `NoKey` if no key fits or the bytes were changed; it tells nothing of the content."""
         for box in (self._current, *self._previous):
             plaintext = _try_open(box, sealed)
             if plaintext is not None:
                 return plaintext
-        raise FailedPrecondition(
+        raise NoKey(
             "a stored secret can't be opened with any of the encryption keys; "
             "put the key that it was sealed with back into secret_store.sqlite.previous_encryption_keys"
         )

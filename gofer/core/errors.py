@@ -7,6 +7,7 @@ GoferError
 ├── FailedPrecondition      the thing is in the wrong state for this
 │   ├── IllegalTransition   a state machine has no such transition
 │   ├── PipelineDisabled    runs of this pipeline may not start
+│   ├── NoKey               what is stored under encryption can't be opened
 │   └── NotDueYet           a feature that fails closed until its parts exist
 ├── LimitReached            a size, count or rate is exceeded
 ├── Unauthenticated         no valid token came with the call
@@ -85,6 +86,10 @@ class IllegalTransition(FailedPrecondition):
 
 class PipelineDisabled(FailedPrecondition):
     """The pipeline is disabled, so that no run of it may start."""
+
+
+class NoKey(FailedPrecondition):
+    """No encryption key of this server opens what is stored; with the right one it would."""
 
 
 class NotDueYet(FailedPrecondition):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gofer.core.errors import GoferError, Unavailable
+from gofer.core.errors import GoferError, NoKey, Unavailable
 from gofer.core.ids import RunKey, TaskRunKey
 from gofer.core.interpolation import ReferringVariable, fault_of_value, references, rendered
 from gofer.core.pipeline import Task
@@ -46,6 +46,17 @@ class Rendered:
     """Those that were made for this task run alone, which may be stored nowhere, not even sealed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NotHad:
+    """What a variable stands for can't be had, however often it is tried."""
+
+    variable: ReferringVariable
+    cause: GoferError
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.cause.message}"
+
+
 class Rendering:
     """Renders environments with one resolver for each kind of reference; a kind without one is refused.
 
@@ -56,8 +67,8 @@ class Rendering:
         self._resolvers = dict(resolvers)
         self._inject = inject
 
-    async def render(self, run: Run, task: Task, *, inject: bool = True) -> Rendered:
-        """Find what the task's references stand for now, and make its token; `inject` false leaves that out.
+    async def render(self, run: Run, task: Task) -> Rendered:
+        """Find what the task's references stand for now, and make its token.
 
         Raises `Unrenderable` with every fault, and `Unavailable` where one can't be had now. A container never gets a
         reference in the place of its value.
@@ -65,26 +76,42 @@ class Rendering:
         variables = environment(run, task)
         found = references(variables)
         self._refuse_what_is_not_due(found, task)
-        values: dict[str, Secret | str] = {}
-        faults: list[str] = []
-        for each in found:
-            try:
-                value = await self._resolvers[each.reference.kind](run.key, each.reference.key)
-            except Unavailable:
-                raise
-            except GoferError as error:
-                faults.append(f"{each}: {error.message}")
-                continue
-            fault = fault_of_value(each, value)
-            if fault is not None:
-                faults.append(fault)
-            values[each.key] = value
+        values, errors = await self._looked_up(run, found)
+        told = [errors[each.key] if each.key in errors else fault_of_value(each, values[each.key]) for each in found]
+        faults = [str(fault) for fault in told if fault is not None]
         if faults:
             raise Unrenderable(Reason(code=ReasonCode.REFERENCE_UNRESOLVED, description=list_faults(faults)))
-        made = await self._injected(run, task, variables) if inject else {}
+        made = await self._injected(run, task, variables)
         return Rendered(
             environment=rendered(variables, values | made), secrets=_secrets_of(values), injected=_secrets_of(made)
         )
+
+    async def secrets_now(self, run: Run, task: Task) -> tuple[tuple[Secret, ...], tuple[str, ...]]:
+        """Give the secrets that the task's references stand for now, and a sentence for each that is gone.
+
+        Raises `Unavailable` where one can't be had now, and `NoKey` where it is there and nobody can open it.
+        """
+        found = tuple(each for each in references(environment(run, task)) if each.reference.kind in self._resolvers)
+        values, errors = await self._looked_up(run, found)
+        for error in errors.values():
+            if isinstance(error.cause, NoKey):
+                raise error.cause
+        return _secrets_of(values), tuple(str(error) for error in errors.values())
+
+    async def _looked_up(
+        self, run: Run, found: tuple[ReferringVariable, ...]
+    ) -> tuple[dict[str, Secret | str], dict[str, _NotHad]]:
+        """Ask for all of them; give by variable what each stands for, or why that can't be had."""
+        values: dict[str, Secret | str] = {}
+        errors: dict[str, _NotHad] = {}
+        for each in found:
+            try:
+                values[each.key] = await self._resolvers[each.reference.kind](run.key, each.reference.key)
+            except Unavailable:
+                raise
+            except GoferError as error:
+                errors[each.key] = _NotHad(variable=each, cause=error)
+        return values, errors
 
     async def _injected(self, run: Run, task: Task, variables: tuple[Variable, ...]) -> dict[str, Secret | str]:
         """Make the token last: a task that can't start gets none."""

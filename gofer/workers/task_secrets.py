@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError, NotFound, Unavailable
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, NoKey, NotFound, Unavailable
 from gofer.core.ids import AttemptId
 from gofer.core.interpolation import references
 from gofer.core.masking import masked_text
@@ -14,7 +14,7 @@ from gofer.core.secret import Secret
 from gofer.core.variables import environment
 from gofer.engines.protocols import ImageSpec
 from gofer.workers.launching import Launching
-from gofer.workers.rendering import Rendered, Unrenderable
+from gofer_sdk.rules.text import list_faults
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +34,10 @@ class TaskSecrets:
 
     async def rendered(self) -> Mapping[str, str]:
         """Give the environment for a launch. Raises `Unrenderable`."""
-        found = await self._render(inject=True)
+        try:
+            found = await self._parts.rendering.render(self._run, self._task)
+        except Unavailable as error:
+            raise EngineUnavailable(f"the task's environment can't be had now: {error.message}") from error
         self._add(*found.secrets)
         self._injected = found.injected
         return found.environment
@@ -69,31 +72,34 @@ class TaskSecrets:
         """Give a text that the engine has made, without what it was given."""
         return masked_text(text, (*(self._secrets or ()), *self._injected))
 
-    async def _render(self, *, inject: bool) -> Rendered:
-        try:
-            return await self._parts.rendering.render(self._run, self._task, inject=inject)
-        except Unavailable as error:
-            raise EngineUnavailable(f"the task's environment can't be had now: {error.message}") from error
-
     def _add(self, *secrets: Secret) -> None:
         # What an earlier try found stays: its request may have reached the engine, though the reply was lost.
         self._secrets = tuple(dict.fromkeys((*(self._secrets or ()), *secrets)))
 
     async def _kept(self) -> tuple[Secret, ...]:
+        """Give what the task got, or what it would get now; a log that could be masked later waits."""
         try:
             return await self._parts.masks.kept(self._attempt)
         except (NotFound, FailedPrecondition) as error:
-            _log.warning(
-                "what the task got is not known any more: its log is masked with what it would get now",
-                attempt=str(self._attempt),
-                error=error.message,
-            )
+            why = error.message
+        found, gone = await self._now()
         try:
-            # Without its token: another one would take the place of the one that the task has.
-            self._add(*(await self._render(inject=False)).secrets)
+            self._add(*found)
             self.image()
-        except (Unrenderable, GoferError) as error:
-            if isinstance(error, EngineUnavailable):
-                raise
-            _log.warning("nothing of the task's log can be masked", attempt=str(self._attempt), error=str(error))
+        except FailedPrecondition as error:
+            gone = (*gone, f"the password of its registry: {error.message}")
+        _log.warning(
+            "what the task got is not known any more: its log is masked with what it would get now",
+            attempt=str(self._attempt),
+            error=why,
+        )
+        if gone:
+            _log.warning("not all of the task's log can be masked", attempt=str(self._attempt), error=list_faults(gone))
         return self._secrets or ()
+
+    async def _now(self) -> tuple[tuple[Secret, ...], tuple[str, ...]]:
+        # Without its token: another one would take the place of the one that the task has.
+        try:
+            return await self._parts.rendering.secrets_now(self._run, self._task)
+        except (Unavailable, NoKey) as error:
+            raise EngineUnavailable(f"the task's log can't be masked now: {error.message}") from error

@@ -228,6 +228,8 @@ class TaskSupervisor:
         if self._start_committed and found.status.state is ContainerState.CREATED:
             # It ran, and the engine has lost that. To start it would be to run the task twice.
             return _Ending(TaskLost(task=self._task.id), handle)
+        if found.status.state is not ContainerState.CREATED:
+            self._can_be_stopped(handle)  # its log may have to wait
         secrets = await self._secrets.to_mask()
         async with self._parts.logs.writer(self.key, is_new=self._is_new) as writer:
             log = MaskedLog(writer, secrets)
@@ -237,14 +239,17 @@ class TaskSupervisor:
                 self._parts.observe(LaunchStep.RUNNING, self.key)
                 self._tell_started(found)
                 self._parts.troubles.over(self._about)
-                self._running = handle
-                self._settled.set()
+                self._can_be_stopped(handle)
                 async for chunk in chunks:
                     await log.append(chunk)
                 await log.finish()
             result = await engine.wait(handle)
         self._parts.observe(LaunchStep.EXITED, self.key)
         return _Ending(self._exited(result, silent=writer.size_bytes == 0), handle)
+
+    def _can_be_stopped(self, handle: ContainerHandle) -> None:
+        self._running = handle
+        self._settled.set()
 
     async def _start(self, engine: SchedulerEngine, handle: ContainerHandle) -> None:
         if self._stopping:

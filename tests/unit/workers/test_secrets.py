@@ -1,14 +1,21 @@
 """Tasks that get secrets: what is masked, what is kept for later, and what a restart changes."""
 
+import pytest
+
+from gofer.core.errors import EngineUnavailable
 from gofer.core.events import TaskRunStarted
-from gofer.core.ids import RunKey, TaskId
+from gofer.core.ids import BlobKey, RunKey, TaskId
 from gofer.core.pipeline import Task
 from gofer.core.run import ReasonCode, RunState
 from gofer.core.secret import Secret
+from gofer.engines.protocols import ContainerState
+from gofer.engines.secret_store.memory import MemorySecretStore
+from gofer.sealing import Sealer, SealingKey
 from gofer.services.masks import NeededBlobs
 from gofer.services.runs import Target
 from gofer.services.secrets import PutSecret
 from tests.factories import KEY, make_task
+from tests.fakes.waiting import until
 from tests.unit.workers.conftest import CALLER, World, next_event
 
 TARGET = Target(namespace="", pipeline=KEY.pipeline)
@@ -114,3 +121,105 @@ async def test_a_value_is_looked_up_at_each_launch(world: World) -> None:
     await world.until_over(second)
 
     assert (b"***\n", b"abc\n") == (await world.log(first, "hello"), await world.log(second, "hello"))
+
+
+class Failing(MemorySecretStore):
+    """Gives nothing while it is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+
+    async def get(self, key: BlobKey) -> bytes:
+        if self.is_away:
+            raise EngineUnavailable("the secret store is away")
+        return await super().get(key)
+
+
+def printing_two() -> Task:
+    """Make a task that prints two secrets."""
+    script = {"GOFER_MEMORY_LOG": "secret{{db}}", "GOFER_MEMORY_LOG_STDERR": "secret{{other}}"}
+    return make_task("hello", variables={"GOFER_MEMORY_HOLD": "true", **script})
+
+
+async def stopped_without_log(world: World, *, without_masks: bool = True) -> RunKey:
+    """Start a run of a task that goes on while the server is stopped, and lose its log and what it got."""
+    run = await started(world)
+    await world.stop()
+    log = world.logs.path(run.task(TaskId("hello")))
+    for path in (log, log.with_name(f"{log.name}.index")):
+        path.unlink(missing_ok=True)
+    if without_masks:
+        attempt = (await world.tasks(run))[TaskId("hello")].attempt_id(world.parts.instance)
+        await world.parts.masks.forget(attempt)
+    return run
+
+
+async def until_it_waits(world: World, why: str) -> None:
+    async def waits() -> bool:
+        return any(why in note for note in world.parts.troubles.notes())
+
+    await until(waits)
+
+
+@pytest.mark.parametrize("without_masks", [True, False])
+async def test_after_a_restart_a_log_waits_while_the_secret_store_is_away(world: World, *, without_masks: bool) -> None:
+    world.secret_store = store = Failing()
+    await world.stop()
+    await world.start()
+    await world.register(printing(hold="true"))
+    await put(world, SECRET)
+    run = await stopped_without_log(world, without_masks=without_masks)
+
+    store.is_away = True
+    await world.start()
+    await until_it_waits(world, "the secret store is away")
+    await world.cancel(run, force=True)
+    await until(lambda: _has_ended(world))
+    assert not world.logs.path(run.task(TaskId("hello"))).exists()
+    store.is_away = False
+    await world.until_over(run)
+
+    assert b"***\n" == await world.log(run, "hello")
+    assert () == world.parts.troubles.notes()
+
+
+async def test_after_a_restart_a_log_waits_while_no_key_opens_what_its_task_got(world: World) -> None:
+    await world.register(printing(hold="true"))
+    await put(world, SECRET)
+    run = await stopped_without_log(world, without_masks=False)
+
+    world.sealer = Sealer(SealingKey(bytes([1] * 32)))
+    await world.start()
+    await until_it_waits(world, "encryption keys")
+    await world.stop()
+    assert not world.logs.path(run.task(TaskId("hello"))).exists()
+    world.sealer = Sealer(SealingKey(bytes([1] * 32)), previous=(SealingKey(bytes(32)),))
+    await world.start()
+    await world.cancel(run, force=True)
+    await world.until_over(run)
+
+    assert b"***\n" == await world.log(run, "hello")
+
+
+async def test_what_is_gone_keeps_no_other_secret_from_being_masked(world: World) -> None:
+    await world.register(printing_two())
+    await put(world, "gone-for-good")
+    await put(world, SECRET, key="other")
+    run = await stopped_without_log(world)
+    await world.secrets.delete(CALLER, TARGET, "db")
+
+    await world.start()
+    await world.cancel(run, force=True)
+    await world.until_over(run)
+
+    log = await world.log(run, "hello")
+    assert b"gone-for-good" in log
+    assert b"***" in log
+    assert SECRET.encode() not in log
+
+
+async def _has_ended(world: World) -> bool:
+    (attempt,) = await world.owned()
+    found = await world.engine.find(attempt)
+    return found is not None and found.status.state is ContainerState.EXITED
