@@ -9,7 +9,7 @@ from gofer_sdk._proto import proto
 from tests.torture.ledger import Ledger
 from tests.torture.pipelines import BY_NAME, SLOTS, Engine, Graph, Needs, Shape
 from tests.torture.stored import StoredEvent
-from tests.torture.timeouts import TIMED_OUT, faults_of_timeout, may_be_late
+from tests.torture.timeouts import TIMED_OUT, faults_of_timeout, may_be_late, may_have_ended_before
 
 NO_CODE: Final = 999
 _SATISFIED: Final = {
@@ -155,18 +155,22 @@ def _run(key: Key, run: proto.Run, story: RunStory, ended: Ended) -> Iterator[st
         yield f"its task runs are {sorted(task_runs)}"
         return
     statuses = {name: _status(found) for name, found in task_runs.items()}
+    spared = False
     for shape in graph.tasks:
         found = task_runs[shape.id]
         end = End(_status(found), found.status_reason.code if found.status_reason else "", found.exit_code)
-        right = _right_end(shape, story, statuses, ended)
+        cancelled_at = _cancelled_at(story, shape.id, ended)
+        if end.status != "CANCELLED" and may_have_ended_before(shape, graph, found, run, cancelled_at=cancelled_at):
+            spared, right = True, _own_end(shape)
+        else:
+            right = _right_end(shape, story, statuses, ended)
         if end.why == TIMED_OUT:
-            cancelled_at = _cancelled_at(story, shape.id, ended)
             yield from faults_of_timeout(shape, graph, found, run, cancelled_at=cancelled_at)
         elif end != right:
             yield f"{shape.id} ended {end}, not {right}; {story.tasks[shape.id]} of {story}"
         yield from _order(shape, story)
     right_status = "FAILED" if "FAILED" in statuses.values() or may_be_late(graph, run) else "SUCCESSFUL"
-    if right_status != "FAILED" and (story.cancel or "CANCELLED" in statuses.values()):
+    if right_status != "FAILED" and ((story.cancel and not spared) or "CANCELLED" in statuses.values()):
         right_status = "CANCELLED"
     if run.status.name != right_status:
         yield f"it ended {run.status.name}, not {right_status}: {statuses}"
@@ -196,6 +200,10 @@ def _right_end(shape: Shape, story: RunStory, statuses: dict[str, str], ended: E
         return End("FAILED", "launch_failed")
     if ended.engine is Engine.MEMORY and task.started and ended.died_between(task.started, task.completed):
         return End("FAILED", "orphaned")
+    return _own_end(shape)
+
+
+def _own_end(shape: Shape) -> End:
     return End("FAILED", "abnormal_exit", shape.code) if shape.code else End("SUCCESSFUL", "", 0)
 
 

@@ -37,6 +37,17 @@ def faults_of_timeout(
         yield f"{shape.id} timed out, and ended {status}: {found}"
 
 
+def may_have_ended_before(
+    shape: Shape, graph: Graph, found: proto.TaskRun, run: proto.Run, *, cancelled_at: int
+) -> bool:
+    """Tell whether a task was cancelled when it had ended, and its timeout was what stopped it first.
+
+    Its engine told late that it had ended in time: a timeout then stops nothing, and a later cancel finds no task.
+    """
+    limits = limits_of(shape, graph, found, run)
+    return bool(limits and found.started) and found.ended < min(limits) <= cancelled_at
+
+
 def may_be_late(graph: Graph, run: proto.Run) -> bool:
     """Tell whether the run says that it took too long, and did."""
     why = run.status_reason.code if run.status_reason else ""

@@ -11,7 +11,7 @@ from tests.torture.expiry import faults_of_expiry
 from tests.torture.ledger import AskedRun, Doomed, Ledger
 from tests.torture.pipelines import BY_NAME, Engine
 from tests.torture.stored import Stored, StoredEvent, StoredRun
-from tests.torture.timeouts import faults_of_timeout, may_be_late
+from tests.torture.timeouts import faults_of_timeout, may_be_late, may_have_ended_before
 
 _Status = proto.TaskRunTaskRunStatus
 TIMED_OUT = proto.TaskRunStatusReason(code="timed_out")
@@ -61,6 +61,19 @@ def test_a_timeout_in_its_time_is_right() -> None:
 )
 def test_a_timeout_that_can_t_be_is_found(name: str, task: str, found: proto.TaskRun, cancelled_at: int) -> None:
     assert len(faults(name, task, found, cancelled_at=cancelled_at)) == 1
+
+
+def test_a_cancel_after_a_timeout_may_find_that_the_task_had_ended_before_both() -> None:
+    graph = BY_NAME["overlong"]
+    limit = 1400
+
+    def may(found: proto.TaskRun, cancelled_at: int) -> bool:
+        return may_have_ended_before(ENDLESS, graph, found, late_run(), cancelled_at=cancelled_at)
+
+    assert may(timed_out(ended=limit - 1), limit)
+    assert not may(timed_out(ended=limit), limit)
+    assert not may(timed_out(ended=limit - 1), limit - 1)
+    assert not may(timed_out(ended=limit - 1), 0)
 
 
 def test_a_run_is_late_after_its_timeout_only() -> None:
