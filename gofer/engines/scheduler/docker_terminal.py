@@ -80,11 +80,12 @@ class Terminals:
                 if not _has_mark(inspected) and await _has_running(client, inspected):
                     _log.info("terminals that an earlier server has left are ended", container=handle)
                     await _kill(client, handle, f"{MARK}=", spare=self._mark)
-        except (NotFound, FailedPrecondition):
+        except NotFound:
             pass  # it has ended, and they with it
         except (GoferError, TimeoutError) as error:
             _log.warning("terminals may have been left in a container", container=handle, error=str(error))
-            return
+            if not isinstance(error, FailedPrecondition):  # what is refused once would be again
+                return
         self._looked_at.add(handle)
 
     def forget(self, handle: ContainerHandle) -> None:
@@ -153,15 +154,24 @@ async def _end(client: DockerClient, handle: ContainerHandle, command: str, mark
             await _kill(client, handle, mark, spare=f"{MARK}=none")
             while (await client.get(f"exec/{command}/json")).get("Running"):  # noqa: ASYNC110 (Docker tells nobody)
                 await asyncio.sleep(_PAUSE_SECONDS)
-    except (NotFound, FailedPrecondition):
+    except NotFound:
         return
     except (GoferError, TimeoutError) as error:
         _log.warning("a command on a terminal may go on in its container", container=handle, error=str(error))
 
 
 async def _kill(client: DockerClient, handle: ContainerHandle, mark: str, *, spare: str) -> None:
-    killer = await _made(client, handle, ["sh", "-c", _KILL, "gofer-end", mark, spare], [], tty=False)
-    await client.post(f"exec/{killer}/start", {"Detach": True, "Tty": False})
+    """Have what bears the mark killed. Raises `NotFound` where the container does not run any more.
+
+    Raises `FailedPrecondition` where it runs and Docker refuses: it has no shell, or is paused.
+    """
+    try:
+        killer = await _made(client, handle, ["sh", "-c", _KILL, "gofer-end", mark, spare], [], tty=False)
+        await client.post(f"exec/{killer}/start", {"Detach": True, "Tty": False})
+    except FailedPrecondition:
+        if object_of(await client.get(f"containers/{handle}/json"), "State").get("Running"):
+            raise
+        raise NotFound("the container has ended", container=handle) from None
 
 
 async def _has_running(client: DockerClient, inspected: Json) -> bool:
