@@ -50,7 +50,7 @@ async def open_secrets(stack: AsyncExitStack, settings: Settings, registry: Engi
     store = settings.secret_store
     blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite}
     engine = registry.secret_store(store.engine, blocks.get(store.engine, {}))
-    with InWords(f"the secret store {store.engine} can't be opened", EngineUnavailable):
+    with InWords(lambda: f"the secret store {store.engine} can't be opened", EngineUnavailable):
         return await stack.enter_async_context(engine)
 
 
@@ -59,7 +59,7 @@ async def open_objects(stack: AsyncExitStack, settings: Settings, registry: Engi
     store = settings.object_store
     blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite, "filesystem": store.filesystem}
     engine = registry.object_store(store.engine, blocks.get(store.engine, {}))
-    with InWords(f"the object store {store.engine} can't be opened", EngineUnavailable):
+    with InWords(lambda: f"the object store {store.engine} can't be opened", EngineUnavailable):
         return await stack.enter_async_context(engine)
 
 

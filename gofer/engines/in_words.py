@@ -1,5 +1,6 @@
 """The errors of engines that others wrote, put into words."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -10,10 +11,11 @@ from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError
 class InWords:
     """Puts an error in the place of one that no engine should raise, for the length of a block.
 
-    What `passes` goes through as it is.
+    What `passes` goes through as it is. What failed is put into words only then: to look for the name of a package
+    takes milliseconds.
     """
 
-    what: str
+    what: Callable[[], str]
     kind: type[EngineUnavailable | FailedPrecondition]
     passes: tuple[type[Exception], ...] = (GoferError,)
 
@@ -25,4 +27,4 @@ class InWords:
     ) -> None:
         """Raise the other error, which names the first one's kind and what it says."""
         if isinstance(error, Exception) and not isinstance(error, self.passes):
-            raise self.kind(f"{self.what}: {type(error).__name__}: {error}") from error
+            raise self.kind(f"{self.what()}: {type(error).__name__}: {error}") from error

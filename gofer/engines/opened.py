@@ -60,7 +60,7 @@ class OpenedEngines:
 
     def unopened(self, name: str) -> SchedulerEngine:
         """Give one that tells what it is and is never opened. Raises as `make` does."""
-        with InWords(f"the engine {name} can't be made", FailedPrecondition, _PASSES):
+        with InWords(lambda: f"the engine {name} can't be made", FailedPrecondition, _PASSES):
             return self._make(name)
 
     async def get(self, name: str) -> SchedulerEngine:
@@ -83,7 +83,7 @@ class OpenedEngines:
         try:
             made = self.unopened(name)
             async with AsyncExitStack() as stack:
-                with InWords(f"the engine {name} failed when it was opened", EngineUnavailable, _PASSES):
+                with InWords(lambda: f"the engine {name} failed when it was opened", EngineUnavailable, _PASSES):
                     engine = await stack.enter_async_context(made)
                 opened.set_result(engine)
                 self._answered[name].set()

@@ -115,7 +115,7 @@ class _Kind:
             )
         entry = declared[0]
         factory = self._load(entry)
-        with InWords(f"{self._named(entry)} can't be made", FailedPrecondition):
+        with InWords(lambda: f"{self._named(entry)} can't be made", FailedPrecondition):
             engine = factory(settings)
         missing = [member for member in self.members if not hasattr(engine, member)]
         if missing:
@@ -125,7 +125,7 @@ class _Kind:
         return engine
 
     def _load(self, entry: EntryPoint) -> Callable[[object], object]:
-        with InWords(f"{self._named(entry)} can't be loaded", FailedPrecondition):
+        with InWords(lambda: f"{self._named(entry)} can't be loaded", FailedPrecondition):
             factory = entry.load()
         if not callable(factory):
             raise FailedPrecondition(
