@@ -162,7 +162,7 @@ async def test_what_servers_leave_that_are_killed_at_every_step_is_done_by_the_l
         objects = (await stub.list_pipeline_objects(proto.ListPipelineObjectsRequest(pipeline_id="simple"))).keys
         events = [reply.event async for reply in stub.list_events(proto.ListEventsRequest())]
         told = Counter(event.type for event in events if event is not None)
-        tokens = await app.database.read(lambda unit: [token for _, token in unit.tokens.list_after(0)])
+        tokens = await app.database.read(lambda unit: [token for _, token in unit.tokens.list_after(0, 100)])
         requests = {each.id: each.request_id for each in await all_asked(stub)}
         for run in (3, 4):
             reply = await stub.get_run_object(proto.GetRunObjectRequest(pipeline_id="simple", run_id=run, key="one"))

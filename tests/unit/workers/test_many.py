@@ -20,7 +20,8 @@ from gofer.services.ingress import Ingress
 from gofer.services.runs import Runs, Target
 from gofer.storage.journal import EventFilter
 from tests.factories import KEY
-from tests.unit.workers.conftest import CALLER, World, container, open_world, until
+from tests.fakes.waiting import until
+from tests.unit.workers.conftest import CALLER, World, container, open_world
 from tests.unit.workers.deleting import HastyClock
 
 
