@@ -39,18 +39,23 @@ def end(lane: Lane) -> None:
             continue
 
 
-def first_status(lanes: Sequence[Lane]) -> int:
-    """Wait until all lanes have ended well, or one has not; give its status."""
-    while True:
+def first_status(lanes: Sequence[Lane], interrupts: Sequence[int]) -> int:
+    """Wait until all lanes have ended well, or one has not, or there is an interrupt; give its status."""
+    while not interrupts:
         found = [lane.poll() for lane in lanes]
         failed = [status for status in found if status]
         if failed or None not in found:
             return failed[0] if failed else 0
         time.sleep(LOOK_SECONDS)
+    return INTERRUPTED
 
 
 def in_two_lanes(arguments: Sequence[str], said: Path) -> int:
     """Run both lanes; give the status of the first that fails."""
+    # Noted, not raised: what an exception cut short might have started a lane that nobody would know of.
+    interrupts: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: interrupts.append(number))
     with said.open("wb") as output:
         # Sessions of their own: what is interrupted is interrupted by us, and ends with all that it has started.
         apart = subprocess.Popen(
@@ -58,18 +63,14 @@ def in_two_lanes(arguments: Sequence[str], said: Path) -> int:
         )
         rest = subprocess.Popen(nox("-k", f"not {APART}", arguments=arguments), start_new_session=True)
         try:
-            status = first_status((apart, rest))
-        except KeyboardInterrupt:
-            status = INTERRUPTED
+            return first_status((apart, rest), interrupts)
         finally:
             for lane in (rest, apart):
                 end(lane)
-    return status
 
 
 def main() -> int:
     """Run the sessions; 0 where all went well."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = sys.argv[1:]
     if (os.cpu_count() or 1) < 2:  # noqa: PLR2004 - a lane needs a processor
         return subprocess.run(nox(arguments=arguments), check=False).returncode

@@ -60,14 +60,6 @@ if os.environ["HANGS"] == lane:
 """
 
 
-# Whoever runs these tests may ignore interrupts, as a shell's background job does, and hand that down.
-LISTENING = """
-import runpy, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-runpy.run_path("dev.d/lanes.py", run_name="__main__")
-"""
-
-
 def _lanes(folder: Path, *, fails: str = "", hangs: str = "") -> "subprocess.Popen[str]":
     """Run the lanes with a made-up nox, in a project of its own."""
     (folder / "dev.d").mkdir()
@@ -75,7 +67,7 @@ def _lanes(folder: Path, *, fails: str = "", hangs: str = "") -> "subprocess.Pop
     (folder / "nox.py").write_text(NOX)
     made_up = {"PYTHONPATH": str(folder), "FAILS": fails, "HANGS": hangs, "BEGUN": str(folder / "begun")}
     return subprocess.Popen(
-        [sys.executable, "-c", LISTENING, "given"],
+        [sys.executable, "dev.d/lanes.py", "given"],
         cwd=folder,
         env=os.environ | made_up,
         stdout=subprocess.PIPE,
