@@ -34,7 +34,8 @@ _MOST_FAULTS: Final = 1000  # to look at: some may be in the text already
 
 def grpc_error(error: GoferError) -> GRPCError:
     """Give the error that the client sees: the status of its code, its text, and every fault of a malformed input."""
-    return GRPCError(STATUS[error.code], _fitting(_text(error)))
+    # HTTP/2 wants no spaces at the ends of a header; nothing below takes them away.
+    return GRPCError(STATUS[error.code], _fitting(_text(error)).strip(" "))
 
 
 def _text(error: GoferError) -> str:
