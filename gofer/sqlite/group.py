@@ -116,7 +116,9 @@ def _all_lost(
     # Units that failed by themselves keep their own error; the rest, run or not, learn why they are not stored.
     def lost() -> Failed:
         error = (
-            OutcomeUnknown(f"it is not known whether the change was stored: {cause}")
+            OutcomeUnknown(
+                f"the machine does not let the database work ({cause}); it is not known whether the change was stored"
+            )
             if in_doubt
             else Unavailable(f"the change was not stored: {cause}")
         )

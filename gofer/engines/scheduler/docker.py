@@ -148,6 +148,7 @@ class DockerEngine:
                 await connected.client.post(f"containers/{handle}/start")
             except (NotFound, FailedPrecondition):
                 if handle not in self._void:  # else a stop has removed it meanwhile, whatever the daemon says of that
+                    await self._present(handle)  # one that is being removed is refused as if it could not be started
                     raise
 
     # ------------------------------------------------------------ while it runs
