@@ -78,8 +78,10 @@ async def puts(load: Loader, server: Process, commits: Commits, callers: int, ef
     cost = Figure(what=f"{what}: server CPU a call", unit="ms", ours=costs)
     if callers > 1:
         return [rate, cost]
+    # A third commit is allowed, which it does not wait for.
     above = statistics.median(ours - alone for ours, alone in zip(latencies, floor, strict=True))
-    goal = Goal.at_most(MOST_MILLISECONDS_ABOVE, "ms above the floor", above)
+    limit = MOST_MILLISECONDS_ABOVE + statistics.median(floor) / COMMITS
+    goal = Goal.at_most(limit, "ms above the floor", above, because="3 ms + 1 commit")
     return [
         Figure(what=f"{what}: one call", unit="ms", ours=latencies, floor=floor, floor_is=THEIR_COMMITS, goal=goal),
         rate,
