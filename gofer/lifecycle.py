@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 import threading
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 MANY_FILES: Final = 65_536
 """Two for each live task, some for each connection, and room; more would only slow down what looks at all of them."""
+TLS_READ_BYTES: Final = 64 * 1024
 LARGE_BLOCK_BYTES: Final = 128 * 1024
 """With this glibc begins, too."""
 _MALLOC_LIMITS: Final = (-3, -1)  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
@@ -207,6 +209,15 @@ def allow_many_files() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(soft, 0)
+
+
+def read_tls_in_pieces() -> None:
+    """Have each TLS connection hold, and each read of one ask for, 64 KiB instead of asyncio's 256.
+
+    No TLS record is larger than 16 KiB. As a large block, what is asked for would be mapped and given back with every
+    read, which doubles its cost.
+    """
+    SSLProtocol.max_size = TLS_READ_BYTES
 
 
 def map_large_blocks() -> None:

@@ -21,7 +21,7 @@ from gofer.clock import Clock, SystemClock
 from gofer.config.settings import Settings
 from gofer.core.events import Envelope
 from gofer.engines.protocols import SchedulerEngine
-from gofer.lifecycle import allow_many_files, map_large_blocks
+from gofer.lifecycle import allow_many_files, map_large_blocks, read_tls_in_pieces
 from gofer.sqlite import Database
 from gofer.storage.unit import Unit
 
@@ -90,6 +90,7 @@ def settle() -> None:
     What is there now is never looked at; the little of it that is garbage stays. From now on there are some
     collections, also where the start went without. What large blocks of memory leave is not filled with small ones.
     """
+    read_tls_in_pieces()
     map_large_blocks()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

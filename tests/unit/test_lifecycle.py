@@ -15,6 +15,7 @@ import pytest
 from gofer.core.errors import ShuttingDown
 from gofer.lifecycle import (
     MANY_FILES,
+    TLS_READ_BYTES,
     allow_many_files,
     exit_in_time,
     owned_tasks,
@@ -363,3 +364,24 @@ def test_large_blocks_are_mapped_and_given_back_although_one_was_freed_before() 
     found = subprocess.run([sys.executable, "-c", _MAPPED_BLOCKS], check=True, capture_output=True, text=True)
 
     assert found.stdout.split() == ["1", "0"]
+
+
+_TLS_BUFFER = """
+import asyncio, ssl
+from gofer.lifecycle import read_tls_in_pieces
+
+async def size():
+    context = ssl.create_default_context()
+    protocol = asyncio.sslproto.SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), context, None)
+    return len(protocol.get_buffer(-1))
+
+before = asyncio.run(size())
+read_tls_in_pieces()
+print(asyncio.run(size()) < before, asyncio.run(size()))
+"""
+
+
+def test_a_tls_connection_holds_little_for_what_it_reads() -> None:
+    found = subprocess.run([sys.executable, "-c", _TLS_BUFFER], check=True, capture_output=True, text=True)
+
+    assert found.stdout.split() == ["True", str(TLS_READ_BYTES)]
