@@ -20,6 +20,7 @@ from gofer.config.settings import Settings
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
 from tests.fakes.ports import free_port
+from tests.fakes.waiting import until
 from tests.integration.docker.attempts import IMAGE
 from tests.integration.killable_server import settings_of
 from tests.service.secured import Secured, secured, stub_of
@@ -166,6 +167,11 @@ async def test_a_container_calls_the_server_back_with_its_token_until_its_end(se
     assert await status_of(server.stub(token)) is Status.UNAUTHENTICATED
 
 
+async def is_gone(container: str) -> bool:
+    """Tell whether there is no such container, which is removed after its run has ended."""
+    return await docker("ps", "-aq", "--filter", f"id={container}") == ""
+
+
 async def test_nobody_sees_the_token_but_the_container_and_who_has_docker(
     server: Secured, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,4 +197,4 @@ async def test_nobody_sees_the_token_but_the_container_and_who_has_docker(
     assert token not in "".join(capfd.readouterr())
     for path in server.app.settings.data_folder.rglob("*"):
         assert not path.is_file() or token.encode() not in path.read_bytes(), path
-    assert await docker("ps", "-aq", "--filter", f"id={container}") == ""
+    await until(lambda: is_gone(container))
