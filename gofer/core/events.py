@@ -4,7 +4,7 @@ The kind names and the names of the JSON details are the wire's and never change
 an event in the order of its fields. Ids in events are the server's own; they never embed domain objects or secrets.
 """
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar
@@ -242,7 +242,7 @@ def _concrete(base: type[Event]) -> dict[str, type[Event]]:
 
 EVENT_CLASSES: Mapping[str, type[Event]] = _concrete(Event)
 """Every event class by its kind name."""
-FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(each)) for kind, each in EVENT_CLASSES.items()
+FIELD_NAMES: Mapping[str, KeysView[str]] = {
+    kind: dict.fromkeys(field.name for field in fields(each)).keys() for kind, each in EVENT_CLASSES.items()
 }
-"""The fields of each, in their order."""
+"""The fields of each, in their order; equal to any set of the same."""

@@ -386,7 +386,7 @@ def envelope_of(row: Row) -> Envelope:
     found = EVENT_CLASSES.get(row["kind"])
     event = (
         found(**details)
-        if found and details.keys() == set(FIELD_NAMES[row["kind"]])
+        if found and details.keys() == FIELD_NAMES[row["kind"]]
         else RawEvent(kind=row["kind"], recorded=details)
     )
     return Envelope(id=EventId(row["id"]), at=_time(row["at"]), event=event)

@@ -266,35 +266,30 @@ async def test_health_tells_that_it_serves_and_watching_ends_with_the_server(tmp
     )
 
 
-async def test_grpcio_hears_the_words_of_an_error(tmp_path: Path) -> None:
+async def told_to_grpcio(tmp_path: Path, path: str) -> tuple[grpc.StatusCode, str]:
+    """Make a call that a real client hears an error of; its status and words."""
     async with served(tmp_path, Scripted()) as it:
         port, certificates = it.server.port, it.certificate.read_bytes()
 
         def ask() -> tuple[grpc.StatusCode, str]:
             with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(certificates)) as channel:
-                call = channel.unary_unary("/proto.Gofer/ListTokens", request_serializer=lambda b: b)
+                call = channel.stream_stream(path, request_serializer=lambda b: b)
                 with pytest.raises(grpc.RpcError) as caught:
-                    call(b"")
+                    next(call(iter([b""])))
                 return caught.value.code(), caught.value.details()
 
-        code, details = await asyncio.to_thread(ask)
+        return await asyncio.to_thread(ask)
+
+
+async def test_grpcio_hears_the_words_of_an_error(tmp_path: Path) -> None:
+    code, details = await told_to_grpcio(tmp_path, "/proto.Gofer/ListTokens")
 
     assert code is grpc.StatusCode.UNIMPLEMENTED
     assert re.search("not in this test", details)
 
 
 async def test_grpcio_hears_that_there_is_no_such_call(tmp_path: Path) -> None:
-    async with served(tmp_path, Scripted()) as it:
-        port, certificates = it.server.port, it.certificate.read_bytes()
-
-        def ask() -> tuple[grpc.StatusCode, str]:
-            with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(certificates)) as channel:
-                call = channel.stream_stream("/elsewhere.Service/Call", request_serializer=lambda b: b)
-                with pytest.raises(grpc.RpcError) as caught:
-                    next(call(iter([b"", b""])))
-                return caught.value.code(), caught.value.details()
-
-        code, details = await asyncio.to_thread(ask)
+    code, details = await told_to_grpcio(tmp_path, "/elsewhere.Service/Call")
 
     assert code is grpc.StatusCode.UNIMPLEMENTED
     assert "no call '/elsewhere.Service/Call'" in details

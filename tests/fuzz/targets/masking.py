@@ -9,6 +9,7 @@ from typing import Final
 
 from gofer.core.masking import MASK, MIN_CHARACTERS, Masker, masked_text, masked_values
 from gofer.core.secret import Secret
+from tests.fakes.plain_masking import by_the_whole_text
 from tests.fuzz.target import Target, every_cut
 
 MAX_SECRETS: Final = 4
@@ -20,7 +21,7 @@ def check(data: bytes) -> None:
         return
     *texts, sizes, output = data[1:].split(b"\0", (data[0] % MAX_SECRETS) + 1) if b"\0" in data[1:] else (b"", b"")
     secrets = [Secret(text.decode("utf-8", "surrogateescape")) for text in texts]
-    expected = _obviously(output, masked_values(secrets))
+    expected = by_the_whole_text(output, masked_values(secrets))
     for pieces in every_cut(output, sizes):
         found = _masked(secrets, pieces)
         assert expected == found, f"cut into {pieces}"
@@ -41,15 +42,6 @@ def _masked(secrets: list[Secret], pieces: list[bytes]) -> bytes:
     out.append(masker.finish())
     assert masker.held_bytes == 0
     return b"".join(out)
-
-
-def _obviously(data: bytes, values: tuple[bytes, ...]) -> bytes:
-    out, position = bytearray(), 0
-    while position < len(data):
-        found = next((value for value in values if data.startswith(value, position)), b"")
-        out += MASK if found else data[position : position + 1]
-        position += len(found) or 1
-    return bytes(out)
 
 
 def _look_for(secret: Secret, output: bytes) -> None:

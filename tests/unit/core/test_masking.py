@@ -2,8 +2,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gofer.core.masking import MASK, Masker, masked_values
+from gofer.core.masking import Masker, masked_values
 from gofer.core.secret import Secret
+from tests.fakes.plain_masking import by_the_whole_text
 
 KEY = "-----BEGIN KEY-----\nabcdefghijkl\nmnop\n-----END KEY-----\n"
 
@@ -11,16 +12,6 @@ KEY = "-----BEGIN KEY-----\nabcdefghijkl\nmnop\n-----END KEY-----\n"
 def masked(*chunks: bytes, secrets: tuple[str, ...]) -> bytes:
     masker = Masker(map(Secret, secrets))
     return b"".join([*map(masker.feed, chunks), masker.finish()])
-
-
-def by_the_whole_text(data: bytes, values: tuple[bytes, ...]) -> bytes:
-    """Mask as the module says it does, the slow and obvious way. The values come longest first."""
-    out, position = bytearray(), 0
-    while position < len(data):
-        found = next((value for value in values if data.startswith(value, position)), b"")
-        out += MASK if found else data[position : position + 1]
-        position += len(found) or 1
-    return bytes(out)
 
 
 def test_a_value_is_masked_wherever_it_stands() -> None:
