@@ -55,18 +55,19 @@ def stopped_outcome(stopping: TaskRun) -> TaskState:
 def ended_in_time(plan: Plan, run: Run, stopping: TaskRun, exited: TaskExited) -> bool:
     """Tell whether a task had ended before the deadline that is stopping it: its engine may be heard of late.
 
-    How long it ran is told by the engine's clock alone, which need not agree with ours.
+    How long it ran is told by the engine's clock alone, which need not agree with ours. When it began is too, where its
+    end is the first that is heard of it, unless that clock is clearly wrong: nothing begins before its run is admitted.
     """
-    if not _is_timeout(stopping.reason) or stopping.started_at is None:
+    if not _is_timeout(stopping.reason) or exited.started_at is None or exited.ended_at is None:
         return False
-    if exited.started_at is None or exited.ended_at is None:
+    took = exited.ended_at - exited.started_at
+    timeout = plan.tasks[stopping.id].timeout
+    if timeout is not None and took >= timeout:
         return False
-    ended_at = stopping.started_at + (exited.ended_at - exited.started_at)
-    limits = (
-        _after(stopping.started_at, plan.tasks[stopping.id].timeout),
-        _after(run.admitted_at, plan.deadline),
-    )
-    return all(limit is None or ended_at < limit for limit in limits)
+    if plan.deadline is None or run.admitted_at is None:
+        return True
+    began_at = stopping.started_at or exited.started_at
+    return run.admitted_at <= began_at and began_at + took < run.admitted_at + plan.deadline
 
 
 def task_timed_out(task: Task) -> Reason:

@@ -84,5 +84,5 @@ def _of_task(task: str, model: NaiveRun, progress: Progress) -> Situation:
         return (found.state,)
     return (
         (found.state, found.started_at, found.reason, found.stop_request is None),
-        (task in model.begun, dict(model.stopped).get(task), task in model.left),
+        (task in model.begun, task in model.late, dict(model.stopped).get(task), task in model.left),
     )

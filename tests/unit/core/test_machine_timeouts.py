@@ -141,6 +141,23 @@ def test_the_timeout_of_a_run_holds_where_something_was_left(
     assert outcome == (run.run.state, code(run.run))
 
 
+@pytest.mark.parametrize(
+    ("began", "state"),
+    [(1, "SUCCEEDED"), (59, "FAILED"), (-1, "FAILED")],
+    ids=["in time", "ends too late", "by a clock that is wrong"],
+)
+def test_the_engine_tells_when_a_task_began_whose_end_is_the_first_that_is_heard_of_it(began: int, state: str) -> None:
+    run = Driver({"runs": []}, deadline=timedelta(hours=1))
+    run(ADMITTED, DeadlinePassed())
+    assert run.run.admitted_at is not None
+    began_at = run.run.admitted_at + timedelta(minutes=began)
+
+    run(exited("runs", started_at=began_at, ended_at=began_at + timedelta(minutes=1)))
+
+    assert {"runs": state} == run.states
+    assert ("timed_out" if state == "FAILED" else "") == code(run.run) == code(run.task("runs"))
+
+
 @pytest.mark.parametrize(("exit_code", "outcome"), [(0, ("SUCCEEDED", "")), (3, ("FAILED", "abnormal_exit"))])
 def test_a_run_whose_tasks_had_all_ended_before_its_timeout_ends_as_they_did(
     exit_code: int, outcome: tuple[str, str]
