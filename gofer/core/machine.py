@@ -28,9 +28,9 @@ What the machine promises, whatever order signals come in:
 * A run ends in the step in which its last task run ends, never while an engine may hold a container of it.
 * What has ended stays as it is.
 
-`decide` looks at the task of the signal and at its children; a child's parents are looked at once, when the last of
-them has ended. Only admission and the stop of a whole run touch all tasks. It works on an overlay, so that the progress
-stays as it is until the commit is done.
+`decide` looks at the task of the signal and at its children; a task's parents are looked at when the last of them has
+ended, and when it is told to have begun. Only admission and the stop of a whole run touch all tasks. It works on an
+overlay, so that the progress stays as it is until the commit is done.
 """
 
 from collections import ChainMap, deque
@@ -47,6 +47,7 @@ from gofer.core.outcome import (
     CANCELLED_TASK,
     ORPHANED,
     about_task_run,
+    begin_of,
     ended_in_time,
     exit_outcome,
     run_admitted,
@@ -259,7 +260,8 @@ class _Draft:
         if task_run.started_at is not None:
             return
         state = TaskState.RUNNING if task_run.state is TaskState.STARTING else task_run.state
-        started = replace(task_run, state=state, started_at=signal.at_engine or self._at)
+        told = begin_of(self._plan, self._now, task_run, signal.at_engine)
+        started = replace(task_run, state=state, started_at=told or self._at)
         self._move(started, TaskStarted)
         if state is TaskState.RUNNING:
             self._effects += ArmTaskDeadline.of(self._plan, started)
@@ -267,13 +269,14 @@ class _Draft:
 
     def _exit(self, task_run: TaskRun, signal: TaskExited) -> None:
         ended = signal.ended_at or self._at
-        started = signal.started_at or task_run.started_at
+        told = replace(signal, started_at=begin_of(self._plan, self._now, task_run, signal.started_at))
+        started = told.started_at or task_run.started_at
         if started is None and task_run.state is TaskState.STARTING:
             started = min(self._at, ended)
         if started is not None and task_run.started_at is None:
             self._events.append(about_task_run(TaskRunStarted, task_run))
         state, reason = exit_outcome(signal.exit_code)
-        if task_run.state is TaskState.STOPPING and not ended_in_time(self._plan, self._now.run, task_run, signal):
+        if task_run.state is TaskState.STOPPING and not ended_in_time(self._plan, self._now.run, task_run, told):
             state, reason = stopped_outcome(task_run), task_run.reason
         self._end(
             replace(

@@ -9,6 +9,7 @@ from gofer.core.ids import TaskId
 from gofer.core.pipeline import Requirement, Task
 from gofer.core.run import Plan, Progress, Reason, ReasonCode, Run, RunState, TaskRun, TaskState
 from gofer.core.step import TaskExited
+from gofer.core.times import TICK
 from gofer_sdk.rules.durations import format_duration
 
 SATISFIED_BY: Final[Mapping[Requirement, frozenset[TaskState]]] = {
@@ -52,11 +53,23 @@ def stopped_outcome(stopping: TaskRun) -> TaskState:
     return TaskState.FAILED if _is_timeout(stopping.reason) else TaskState.CANCELLED
 
 
+def begin_of(plan: Plan, progress: Progress, task_run: TaskRun, told: datetime | None) -> datetime | None:
+    """Give when a task began, as its engine tells it; what a coarse clock tells a tick before it was due is put right.
+
+    It was due when it was made and all of its parents had ended. A clock that is further behind is told as it is.
+    """
+    if told is None:
+        return None
+    parents = (progress.task_runs[parent].ended_at for parent in plan.tasks[task_run.id].depends_on)
+    due = max([task_run.created_at, *(ended_at for ended_at in parents if ended_at is not None)])
+    return due if due - TICK <= told < due else told
+
+
 def ended_in_time(plan: Plan, run: Run, stopping: TaskRun, exited: TaskExited) -> bool:
     """Tell whether a task had ended before the deadline that is stopping it: its engine may be heard of late.
 
-    How long it ran is told by the engine's clock alone, which need not agree with ours. When it began is too, where its
-    end is the first that is heard of it, unless that clock is clearly wrong: nothing begins before its run is admitted.
+    How long it ran is told by the engine's clock alone, which need not agree with ours. When it began is too, unless
+    that clock is clearly wrong: nothing begins before its run is admitted, or after it was heard of.
     """
     if not _is_timeout(stopping.reason) or exited.started_at is None or exited.ended_at is None:
         return False
@@ -64,10 +77,12 @@ def ended_in_time(plan: Plan, run: Run, stopping: TaskRun, exited: TaskExited) -
     timeout = plan.tasks[stopping.id].timeout
     if timeout is not None and took >= timeout:
         return False
-    if plan.deadline is None or run.admitted_at is None:
+    admitted_at = run.admitted_at
+    if plan.deadline is None or admitted_at is None:
         return True
-    began_at = stopping.started_at or exited.started_at
-    return run.admitted_at <= began_at and began_at + took < run.admitted_at + plan.deadline
+    told = (exited.started_at, stopping.started_at)
+    began = [began_at for began_at in told if began_at is not None and began_at >= admitted_at]
+    return bool(began) and min(began) + took < admitted_at + plan.deadline
 
 
 def task_timed_out(task: Task) -> Reason:

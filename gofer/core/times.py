@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+TICK: Final = timedelta(milliseconds=10)
+"""By how much an engine's times may be behind ours and be right: a file's time is that of the kernel's last tick."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 

@@ -1,16 +1,18 @@
 """The timers of one live run: its own deadline, and those of its tasks that run.
 
 A deadline is a time that follows from what is stored, so that a restart changes none: one that passed meanwhile is
-posted at once. Each is posted once, and none after what it is about has ended.
+posted at once. Each is posted once, and none after what it is about has ended. It is a wall time: one that was set back
+meanwhile is waited for.
 """
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gofer.clock import Clock
 from gofer.core.ids import RunKey, TaskId
 from gofer.core.step import ArmDeadline, ArmTaskDeadline, DeadlinePassed, Signal, TaskDeadlinePassed
+from gofer.core.times import TICK
 from gofer.workers.launching import Spawn
 
 
@@ -51,5 +53,7 @@ class Deadlines:
         return self._spawn(self._wait(at, signal), name=name)
 
     async def _wait(self, at: datetime, signal: Signal) -> None:
-        await self._clock.sleep(at - self._clock.now())
+        # A tick later, no engine can take what this ends for something that had ended before.
+        while (left := at + TICK - self._clock.now()) > timedelta():
+            await self._clock.sleep(left)
         self._post(signal)

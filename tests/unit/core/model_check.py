@@ -96,7 +96,7 @@ def _of_task(task: str) -> list[Move]:
         (exited(task), lambda run: run.end(task, good=True)),
         (exited(task, 1), lambda run: run.end(task, good=False)),
         (cancel_task(task), lambda run: run.stop_task(task)),
-        (started(task), lambda run: run.start(task)),
+        (started(task), lambda run: run),
         (lost(task), lambda run: run.end(task, good=False)),
         (refused(task), lambda run: run.end(task, good=False)),
     ]

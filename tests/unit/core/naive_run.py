@@ -28,8 +28,6 @@ class NaiveRun:
 
     ended: frozenset[tuple[str, bool, bool]] = frozenset()  # what ended: with exit code 0? before any timeout?
     stopped: frozenset[tuple[str, str]] = frozenset()  # tasks that something stopped before their end, and what first
-    begun: frozenset[str] = frozenset()  # tasks that were seen to start
-    late: frozenset[str] = frozenset()  # those of them that were only seen to after a timeout of the run
     run_stopped: str = ""  # what stopped the run first: "user", "timeout", or nothing
     left: frozenset[str] = frozenset()  # tasks that were left when the run's timeout passed
     graph: Graph = field(default_factory=dict, compare=False)
@@ -75,20 +73,12 @@ class NaiveRun:
     def end(self, task: str, *, good: bool, in_time: bool = False) -> "NaiveRun":
         """Let a task's container end, or never have been; only what is launched can.
 
-        `in_time` where its engine tells that it began and ended before any timeout, whenever that is heard. That is
-        not believed of what was seen to start after the run's timeout passed, and matters only to timeouts.
+        `in_time` where its engine tells that it began and ended before any timeout, whenever that is heard; it matters
+        only to timeouts.
         """
         if self.states[task] not in {"LIVE", "STOPPING"}:
             return self
-        believed = task not in self.late or dict(self.stopped).get(task) == "user"
-        return replace(self, ended=self.ended | {(task, good, in_time and believed)})
-
-    def start(self, task: str) -> "NaiveRun":
-        """Let a task's container be seen to run."""
-        if self.states[task] not in {"LIVE", "STOPPING"} or task in self.begun:
-            return self
-        late = {task} if self.run_stopped == "timeout" else set()
-        return replace(self, begun=self.begun | {task}, late=self.late | late)
+        return replace(self, ended=self.ended | {(task, good, in_time)})
 
     def stop_task(self, task: str, why: str = "user") -> "NaiveRun":
         """Stop one task, whatever it does; the first one to stop it counts."""

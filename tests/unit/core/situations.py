@@ -83,6 +83,6 @@ def _of_task(task: str, model: NaiveRun, progress: Progress) -> Situation:
     if found.state.is_terminal:
         return (found.state,)
     return (
-        (found.state, found.started_at, found.reason, found.stop_request is None),
-        (task in model.begun, task in model.late, dict(model.stopped).get(task), task in model.left),
+        (found.state, found.reason, found.stop_request is None),
+        (dict(model.stopped).get(task), task in model.left),
     )

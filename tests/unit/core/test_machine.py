@@ -18,6 +18,7 @@ from gofer.core.step import (
     TaskExited,
     TaskRunChanged,
 )
+from gofer.core.times import TICK
 from tests.factories import NOW, make_plan, make_progress, make_run, make_task, make_task_run
 from tests.unit.core.driver import ADMITTED, Driver, exited, launch, lost, refused, started
 
@@ -258,6 +259,21 @@ def test_an_exit_that_knows_its_start_corrects_the_one_that_was_guessed() -> Non
     run(ADMITTED, started("hello"), exited("hello", started_at=NOW, ended_at=NOW))
 
     assert (NOW, NOW) == (run.task("hello").started_at, run.task("hello").ended_at)
+
+
+@pytest.mark.parametrize("behind", [timedelta(milliseconds=9), timedelta(seconds=9)], ids=["by a tick", "by far"])
+def test_a_start_that_a_coarse_clock_tells_a_tick_early_is_when_the_task_was_due(behind: timedelta) -> None:
+    run = Driver({"first": [], "next": {"first": Requirement.ANY}})
+    coarse = behind < TICK
+
+    run(ADMITTED)
+    admitted_at = run.now
+    run(exited("first", started_at=admitted_at - behind))
+    due = run.now
+    run(started("next", due - behind), exited("next", started_at=due - behind))
+
+    begins = (run.task("first").started_at, run.task("next").started_at)
+    assert begins == ((admitted_at, due) if coarse else (admitted_at - behind, due - behind))
 
 
 def test_a_task_never_ends_before_it_started() -> None:

@@ -31,7 +31,7 @@ def test_the_smallest_runs_do_what_the_rules_say_whatever_happens(tasks: int) ->
 def test_runs_of_two_tasks_do_what_the_rules_say_whatever_happens(moves: Callable[[Graph], list[Move]]) -> None:
     situations = sum(check_exactly(graph, moves(graph)).situations for graph in graphs(2))
 
-    assert situations > 800
+    assert situations > 700
 
 
 @pytest.mark.slow

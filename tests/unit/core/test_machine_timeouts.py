@@ -158,6 +158,33 @@ def test_the_engine_tells_when_a_task_began_whose_end_is_the_first_that_is_heard
     assert ("timed_out" if state == "FAILED" else "") == code(run.run) == code(run.task("runs"))
 
 
+@pytest.mark.parametrize("heard_after_the_timeout", [False, True])
+@pytest.mark.parametrize(("ended", "state"), [(59, "SUCCEEDED"), (61, "FAILED")], ids=["in time", "too late"])
+def test_the_engine_tells_when_a_task_began_of_which_the_server_heard_late(
+    ended: int, state: str, *, heard_after_the_timeout: bool
+) -> None:
+    run = Driver({"runs": []}, deadline=timedelta(hours=1))
+    run(ADMITTED)
+    admitted_at = run.now
+    run.now += timedelta(minutes=59, seconds=57)
+
+    run(*(DeadlinePassed(), started("runs"))[:: 1 if heard_after_the_timeout else -1])
+    run(exited("runs", started_at=admitted_at, ended_at=admitted_at + timedelta(minutes=ended)))
+
+    assert {"runs": state} == run.states
+    assert ("timed_out" if state == "FAILED" else "") == code(run.run) == code(run.task("runs"))
+
+
+def test_a_start_that_the_engine_tells_to_be_later_than_it_was_heard_of_is_not_believed() -> None:
+    run = Driver({"runs": []}, deadline=timedelta(hours=1))
+    run(ADMITTED, started("runs"), DeadlinePassed())
+    ahead = run.now + timedelta(hours=2)
+
+    run(exited("runs", started_at=ahead, ended_at=ahead + timedelta(minutes=1)))
+
+    assert {"runs": "SUCCEEDED"} == run.states
+
+
 @pytest.mark.parametrize(("exit_code", "outcome"), [(0, ("SUCCEEDED", "")), (3, ("FAILED", "abnormal_exit"))])
 def test_a_run_whose_tasks_had_all_ended_before_its_timeout_ends_as_they_did(
     exit_code: int, outcome: tuple[str, str]

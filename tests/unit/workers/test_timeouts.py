@@ -1,7 +1,7 @@
 """Timeouts of tasks and runs, also over a restart; times are moved in the store, so that nothing waits for them."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from gofer.core.events import TaskRunStarted
@@ -9,6 +9,7 @@ from gofer.core.ids import RunKey, TaskId
 from gofer.core.pipeline import Requirement, Task
 from gofer.core.run import ReasonCode, RunState, TaskRun, TaskState
 from gofer.core.step import ArmDeadline, ArmTaskDeadline, DeadlinePassed, Signal, TaskDeadlinePassed
+from gofer.core.times import TICK
 from gofer.engines.scheduler.memory import MemoryEngine
 from gofer.lifecycle import owned_tasks
 from gofer.services.runs import StartRun
@@ -19,6 +20,15 @@ from tests.unit.workers.conftest import CALLER, World, container, next_event, op
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(milliseconds=1)
+
+
+class SetBack(FakeClock):
+    """A clock whose wall time is behind `by` so much."""
+
+    by = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() - self.by
 
 
 def timed(task: Task, timeout: timedelta = HOUR) -> Task:
@@ -136,3 +146,18 @@ async def test_each_deadline_is_posted_once_and_none_of_what_has_ended() -> None
         deadlines.over()
 
     assert posted == [TaskDeadlinePassed(task=ends), TaskDeadlinePassed(task=late), DeadlinePassed()]
+
+
+async def test_a_deadline_passes_a_tick_after_its_time_and_waits_for_a_clock_that_was_set_back() -> None:
+    clock = SetBack()
+    posted: list[Signal] = []
+    async with owned_tasks() as tasks:
+        deadlines = Deadlines(key=run_key(), clock=clock, spawn=tasks.spawn, post=posted.append)
+        deadlines.arm(ArmDeadline(at=clock.now() + HOUR))
+        await clock.sleepers(1)
+        clock.by = HOUR
+        await clock.advance(2 * HOUR)
+        told_at_its_time = list(posted)
+        await clock.advance(TICK)
+
+    assert (told_at_its_time, posted) == ([], [DeadlinePassed()])
