@@ -1,7 +1,11 @@
 import ast
 from collections.abc import Iterable, Iterator
 
+import pytest
+
 from tests.architecture.source import PACKAGES, functions, modules
+
+pytestmark = pytest.mark.timeout(120)  # the first one reads every file there is
 
 EVERYTHING = (*PACKAGES, "protos", "tests", "examples")
 

@@ -193,7 +193,8 @@ class Batch:
         if moment.signal is Ending.TERM and not life.is_ready:
             right.add(-signal.SIGTERM)  # before it took the signal into its own hands
         if moment.signal is Ending.TERM and asked and life.struck_itself:
-            right.add(128 + signal.SIGTERM)  # its moment came while it stopped: the second signal ends it at once
+            # Its moment came while it stopped: the second signal ends it at once, also where it listens no more.
+            right |= {128 + signal.SIGTERM, -signal.SIGTERM}
         if status not in right:
             self._outcome.faults.append(f"life {self._number} ({moment}) ended with {status}, not with {right}")
 

@@ -15,7 +15,7 @@ from tests.torture.stored import Stored
 
 Insist: TypeAlias = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 """Makes a call until it is answered."""
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 
 

@@ -9,7 +9,7 @@ from tests.torture.ends import Ended
 from tests.torture.ledger import Ledger
 from tests.torture.pipelines import EXPIRY_RUNS, Engine
 
-WAIT_SECONDS: Final = 15.0
+WAIT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 
 

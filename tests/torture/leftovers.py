@@ -11,7 +11,7 @@ from typing import Final
 from tests.torture.ends import Ended
 from tests.torture.pipelines import Engine
 
-_WAIT_SECONDS: Final = 15.0
+_WAIT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _DATA: Final = re.compile(r"gofer\.db|gofer\.lock|.*\.(key|pem|crt|lock)|logs|processes")
 

@@ -42,10 +42,11 @@ def may_have_ended_before(
 ) -> bool:
     """Tell whether a task was cancelled when it had ended, and its timeout was what stopped it first.
 
-    Its engine told late that it had ended in time: a timeout then stops nothing, and a later cancel finds no task.
+    Its engine told late that it had ended in time: a timeout then stops nothing, and a later cancel finds no task. Both
+    times may be of the same millisecond here.
     """
     limits = limits_of(shape, graph, found, run)
-    return bool(limits and found.started) and found.ended < min(limits) <= cancelled_at
+    return bool(limits and found.started) and found.ended <= min(limits) <= cancelled_at
 
 
 def may_be_late(graph: Graph, run: proto.Run) -> bool:
