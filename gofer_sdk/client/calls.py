@@ -1,6 +1,7 @@
 """One call, from its request to its typed error: what all nouns of the client share."""
 
 import asyncio
+import errno
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -48,8 +49,9 @@ class _Failures:
 
 @dataclass(slots=True)
 class _Link:
-    """A stream over all the connections that carry it one after the other."""
+    """A stream over all the connections that carry it one after the other; the first one is tried until a time."""
 
+    deadline: float
     failures: _Failures = field(default_factory=_Failures)
     was_open: bool = False
     has_ended: bool = False
@@ -169,13 +171,13 @@ class Calls:
         """
         rpc = rpc_of(request)
         await self._connect(rpc)
-        with self._typed_errors(rpc):
-            stream = await self.connection.call(request, reply_type, Cardinality.STREAM_STREAM).__aenter__()
-            try:
+        stream = await self.connection.call(request, reply_type, Cardinality.STREAM_STREAM).__aenter__()
+        try:
+            with self._typed_errors(rpc):
                 await stream.send_message(request)
-                yield TwoWays(stream, lambda: self._typed_errors(rpc))
-            finally:
-                await take_back(stream)
+            yield TwoWays(stream, lambda: self._typed_errors(rpc))
+        finally:
+            await take_back(stream)
 
     async def resumed(self, request: Request, reply_type: type[Reply]) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream, opened again where it breaks.
@@ -183,7 +185,7 @@ class Calls:
         The caller moves the request on with each answer, so that it always asks for what has not come yet. Raises
         CallFailed.
         """
-        link = _Link()
+        link = _Link(deadline=asyncio.get_running_loop().time() + self._patience.call_timeout.total_seconds())
         while not link.has_ended:
             async with aclosing(self._until_lost(request, reply_type, link)) as answers:
                 async for answer in answers:
@@ -192,20 +194,22 @@ class Calls:
     async def _until_lost(self, request: Request, reply_type: type[Reply], link: _Link) -> AsyncGenerator[Reply, None]:
         """Yield the answers of a stream up to its end, or up to a loss after which it may be opened again."""
         now = asyncio.get_running_loop().time
-        opened = now()
+        opened = None
         try:
             await self._connect(rpc_of(request))
-            link.was_open = True
+            link.was_open, opened = True, now()
             async with aclosing(self.stream(request, reply_type)) as answers:
                 async for answer in answers:
                     link.failures.forget()
                     yield answer
         except Unavailable as fault:
-            if now() - opened > self._patience.longest_delay.total_seconds():
+            if opened is not None and now() - opened > self._patience.longest_delay.total_seconds():
                 link.failures.forget()  # it held for a while: this is another loss, not the same one
             link.failures.add(now())
             until = link.failures.since + self._patience.reconnect_for.total_seconds() if link.was_open else None
-            await self._wait_or_raise(fault, link.failures, until=until)
+            await self._wait_or_raise(
+                fault, link.failures, until=until, deadline=None if link.was_open else link.deadline
+            )
         else:
             link.has_ended = True
 
@@ -237,9 +241,16 @@ class Calls:
         return reply
 
     async def _connect(self, rpc: str) -> None:
+        seconds = self._patience.call_timeout.total_seconds()
         with self._typed_errors(rpc):
-            async with asyncio.timeout(self._patience.call_timeout.total_seconds()):
-                await self.connection.connect()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.connection.connect()
+            except TimeoutError as late:
+                # Nothing was sent: this is no answer that is missing, but as any connection that can't be made.
+                raise OSError(
+                    late.errno or errno.ETIMEDOUT, late.strerror or f"no connection within {seconds:g} s"
+                ) from late
 
     @contextmanager
     def _typed_errors(self, rpc: str) -> Iterator[None]:

@@ -5,11 +5,18 @@ from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
+import betterproto2
 from grpclib.client import Channel, Handler
+from grpclib.const import Cardinality
 from grpclib.protocol import H2Protocol
 from h2.utilities import SizeLimitDict
+
+from gofer_sdk.client.waking import Call
+
+Request = TypeVar("Request", bound=betterproto2.Message)
+Reply = TypeVar("Reply", bound=betterproto2.Message)
 
 GOODBYE_SECONDS: Final = 0.5
 """How long a server may take to answer the end of TLS; one that is gone never does."""
@@ -37,6 +44,31 @@ class ClosingChannel(Channel):
             for protocol in left:
                 protocol.abort()
         await _all_lost(left)
+
+    def call(
+        self,
+        route: str,
+        cardinality: Cardinality,
+        request_type: type[Request],
+        reply_type: type[Reply],
+        *,
+        metadata: dict[str, str],
+        seconds: float | None = None,
+    ) -> Call[Request, Reply]:
+        """Return a call that is not begun yet; without `seconds` it may take for ever."""
+        like = self.request(route, cardinality, request_type, reply_type, timeout=seconds, metadata=metadata)
+        return Call(
+            self,
+            route,
+            like._metadata,  # noqa: SLF001
+            cardinality,
+            request_type,
+            reply_type,
+            codec=self._codec,
+            status_details_codec=self._status_details_codec,
+            dispatch=self.__dispatch__,
+            deadline=like._deadline,  # noqa: SLF001
+        )
 
     @cached_property
     def _open(self) -> "set[_Protocol]":

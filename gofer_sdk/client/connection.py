@@ -69,8 +69,8 @@ class Connection:
     ) -> Stream[Request, Reply]:
         """Return the call that a request belongs to, not begun yet; without `seconds` it may take for ever."""
         route = f"/{SERVICE}/{rpc_of(request)}"
-        return self._open_channel().request(
-            route, cardinality, type(request), reply_type, timeout=seconds, metadata=self._metadata
+        return self._open_channel().call(
+            route, cardinality, type(request), reply_type, metadata=self._metadata, seconds=seconds
         )
 
     def _open_channel(self) -> ClosingChannel:

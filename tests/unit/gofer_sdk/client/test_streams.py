@@ -1,6 +1,7 @@
 """Logs and events that are followed: nothing lost, nothing twice, whatever happens to the connection."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,7 +13,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from gofer_sdk import errors, proto
-from gofer_sdk.client import EventFilter, GoferClient, LogChunk, Tail
+from gofer_sdk.client import EventFilter, GoferClient, LogChunk, Patience, Tail
 from tests.fakes.cutter import Cutter
 from tests.fakes.server import FakeServer
 from tests.unit.gofer_sdk.client.conftest import HASTE
@@ -200,6 +201,33 @@ async def test_a_server_that_is_not_there_is_not_waited_for_long(closed_port: in
             await anext(client.events.list(follow=True))
 
     assert len(told) == HASTE.attempts - 1
+
+
+async def test_a_host_whose_connections_fail_slowly_is_not_tried_for_ever() -> None:
+    """An attempt that took longer than the longest delay counted as a connection that had held for a while."""
+    told: list[errors.CallFailed] = []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    moment = timedelta(microseconds=1)  # any attempt takes longer
+    patience = Patience(attempts=5, first_delay=moment, longest_delay=moment)
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+        host = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        async with GoferClient(host, patience=patience, on_retry=lambda fault, _: told.append(fault)) as client:
+            with pytest.raises(errors.Unavailable):
+                await anext(client.events.list(follow=True))
+
+    assert len(told) == 4
+
+
+async def test_a_host_that_answers_nothing_can_not_be_reached() -> None:
+    """It was DeadlineExceeded, after which a stream was not opened again, however long `reconnect_for` was."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host = f"127.0.0.1:{mute.getsockname()[1]}"
+        async with GoferClient(host, patience=replace(HASTE, call_timeout=timedelta(milliseconds=50))) as client:
+            with pytest.raises(errors.Unavailable, match=f"{host} can't be reached: no connection within 0.05 s"):
+                await anext(client.events.list(follow=True))
 
 
 async def test_a_stream_that_does_not_come_back_is_given_up(server: FakeServer) -> None:
