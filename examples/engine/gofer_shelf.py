@@ -1,7 +1,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -47,6 +47,12 @@ class Shelf:
         for path in await _aside(lambda: list(place.iterdir()) if place.is_dir() else []):
             yield BlobKey(instance=instance, blob=BlobId(path.name))
 
+    async def back_up(self, keys: Collection[BlobKey], folder: Path) -> list[BlobKey]:
+        return await _aside(lambda: [key for key in keys if not self._copy(key, folder)])
+
+    async def restore(self, folder: Path) -> None:
+        await _aside(lambda: self._take(folder))
+
     def _place(self, key: BlobKey) -> Path:
         return self._folder / key.instance / key.blob
 
@@ -54,6 +60,21 @@ class Shelf:
         self._unfinished.mkdir(parents=True, exist_ok=True)
         for path in self._unfinished.iterdir():  # of a server that was killed
             path.unlink()
+
+    def _copy(self, key: BlobKey, folder: Path) -> bool:
+        try:
+            sealed = self._place(key).read_bytes()
+        except FileNotFoundError:
+            return False
+        place = folder / key.instance / key.blob
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(sealed)
+        return True
+
+    def _take(self, folder: Path) -> None:
+        self._unfinished.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*/*"):
+            self._write(self._folder / path.parent.name / path.name, path.read_bytes())
 
     def _write(self, place: Path, sealed: bytes) -> None:
         # A reader sees the old value or the new one; both the file and its name are on the disk before this returns.

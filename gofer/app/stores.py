@@ -10,6 +10,7 @@ import structlog
 from gofer.clock import Clock
 from gofer.config.settings import Settings
 from gofer.core.errors import EngineUnavailable
+from gofer.engines.chosen import chosen_object_store, chosen_secret_store
 from gofer.engines.in_words import InWords
 from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import ObjectStoreEngine, SchedulerEngine, SecretStoreEngine
@@ -47,19 +48,15 @@ async def open_storage(
 
 async def open_secrets(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> SecretStoreEngine:
     """Open the configured secret store. Raises `GoferError` whatever the store raises."""
-    store = settings.secret_store
-    blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite}
-    engine = registry.secret_store(store.engine, blocks.get(store.engine, {}))
-    with InWords(lambda: f"the secret store {store.engine} can't be opened", EngineUnavailable):
+    engine = chosen_secret_store(settings, registry)
+    with InWords(lambda: f"the secret store {settings.secret_store.engine} can't be opened", EngineUnavailable):
         return await stack.enter_async_context(engine)
 
 
 async def open_objects(stack: AsyncExitStack, settings: Settings, registry: EngineRegistry) -> ObjectStoreEngine:
     """Open the configured object store. Raises `GoferError` whatever the store raises."""
-    store = settings.object_store
-    blocks: dict[str, object] = {**store.other, "sqlite": store.sqlite, "filesystem": store.filesystem}
-    engine = registry.object_store(store.engine, blocks.get(store.engine, {}))
-    with InWords(lambda: f"the object store {store.engine} can't be opened", EngineUnavailable):
+    engine = chosen_object_store(settings, registry)
+    with InWords(lambda: f"the object store {settings.object_store.engine} can't be opened", EngineUnavailable):
         return await stack.enter_async_context(engine)
 
 

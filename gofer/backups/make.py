@@ -1,8 +1,9 @@
 """Making a backup of a server, which may go on running meanwhile.
 
 The stores and the main database are held still in one moment, in which every record's blob is there; where one is not,
-since it was replaced in that very moment, another moment is taken. Files of objects never change, and only disappear
-when their record has gone: then another moment is taken, too. Logs only grow, and come last.
+since it was replaced in that very moment, another moment is taken. A store that is copied by its engine's own means
+can't be held still: what is under a key never changes, and only disappears when its record has gone, and then another
+moment is taken, too. Logs only grow, and come last.
 """
 
 import json
@@ -24,24 +25,28 @@ from gofer.backups.manifest import (
     OBJECT_FILES,
     OBJECTS,
     OWN_FILES,
+    SECRET_FILES,
     SECRETS,
     Copied,
     Manifest,
     copy_file,
     look_at,
     sync_tree,
+    take_over,
 )
+from gofer.backups.own_means import OwnMeans, own_means
 from gofer.clock import Clock, SystemClock
 from gofer.config.settings import Settings
 from gofer.core.errors import FailedPrecondition, Unavailable
-from gofer.core.ids import BlobId
+from gofer.core.ids import AttemptId, BlobId, InstanceId
+from gofer.engines.registry import EngineRegistry
 from gofer.files import FOLDER_MODE, sync_folder, write_private_file
+from gofer.services.masks import mask_id
 from gofer.sqlite import Connection, Snapshot, open_snapshot
 from gofer.storage.unit import Unit
 
 Tell = Callable[[str], None]
 _TRIES: Final = 100
-_KEPT: Final = "kept"
 _OBJECT_KEYS: Final = "SELECT blob FROM object_blobs WHERE instance = ? AND visible = 1"
 _SECRET_KEYS: Final = "SELECT blob FROM secret_blobs WHERE instance = ?"  # noqa: S105 (a statement)
 
@@ -50,13 +55,16 @@ def make_backup(settings: Settings, target: Path, *, tell: Tell, clock: Clock | 
     """Copy all that the server keeps to a folder that is not there yet, whole or not at all; blocks.
 
     `tell` hears what is being copied. Raises `FailedPrecondition` where something can't be read or written, and where
-    a store keeps its data elsewhere.
+    a store of another package has no way to hand over what it keeps; `EngineUnavailable` where one can't be reached.
     """
-    _check(settings, target)
+    if os.path.lexists(target):
+        raise FailedPrecondition(f"{target} is there already: name a folder that is not", path=str(target))
+    parts = own_means(settings, EngineRegistry())
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
     try:
         aside.mkdir(mode=FOLDER_MODE, parents=True)
-        backup = _Backup(settings=settings, folder=aside, now=(clock or SystemClock()).now(), tell=tell)
+        now = (clock or SystemClock()).now()
+        backup = _Backup(settings=settings, folder=aside, now=now, tell=tell, parts=parts)
         instance = backup.copy_stores()
         backup.copy_own_files()
         backup.copy_logs()
@@ -79,24 +87,6 @@ def make_backup(settings: Settings, target: Path, *, tell: Tell, clock: Clock | 
     return manifest
 
 
-def _check(settings: Settings, target: Path) -> None:
-    if os.path.lexists(target):
-        raise FailedPrecondition(f"{target} is there already: name a folder that is not", path=str(target))
-    if settings.object_store.engine not in {"sqlite", "filesystem", "memory"}:
-        raise _keeps_elsewhere(f"the object store engine {settings.object_store.engine}", settings)
-    if settings.secret_store.engine not in {"sqlite", "memory"}:
-        raise _keeps_elsewhere(f"the secret store engine {settings.secret_store.engine}", settings)
-
-
-def _keeps_elsewhere(what: str, settings: Settings) -> FailedPrecondition:
-    # Its put, get and list_keys would not do: to enter an engine sweeps what the running server is in the middle of.
-    folders = f"{settings.data_folder} and {settings.task_run_logs_dir}"
-    return FailedPrecondition(
-        f"{what} keeps its data elsewhere, and has no way to hand it to a backup: stop the server, and copy {folders} "
-        "together with what that engine keeps, by its own means"
-    )
-
-
 @dataclass(slots=True, kw_only=True)
 class _Backup:
     """A backup that is being made."""
@@ -105,6 +95,7 @@ class _Backup:
     folder: Path
     now: datetime
     tell: Tell
+    parts: tuple[OwnMeans, ...]
     files: dict[str, Copied] = field(default_factory=dict)
 
     def copy_stores(self) -> str:
@@ -123,7 +114,9 @@ class _Backup:
             main = stack.enter_context(open_snapshot(self.settings.server.storage_path))
             unit = main.read(lambda connection: Unit(connection, self.now))
             instance = main.read(lambda _: str(unit.meta.instance_id()))
-            if any(store.lacks(unit, instance) for store in stores) or not self._copy_objects(unit, instance):
+            if any(store.lacks(unit, instance) for store in stores):
+                return None
+            if not all(self._copy_part(part, unit, instance) for part in self.parts):
                 return None
             for name, snapshot in ((DATABASE, main), *((store.name, store.snapshot) for store in stores)):
                 self.tell(name)
@@ -161,22 +154,25 @@ class _Backup:
             places.append((OBJECTS, settings.object_store.sqlite.path))
         return places
 
-    def _copy_objects(self, unit: Unit, instance: str) -> bool:
-        """Copy the files of a filesystem store; tell whether every one that is named was there."""
-        if self.settings.object_store.engine != "filesystem":
-            return True
-        self.tell(OBJECT_FILES)
-        root = self.settings.object_store.filesystem.path
-        for blob in sorted(unit.objects.all_named()):
-            inner = f"{_KEPT}/{instance}/{blob[:2]}/{blob}"
-            name = f"{OBJECT_FILES}/{inner}"
-            if name in self.files:
-                continue
-            try:
-                self.files[name] = copy_file(root / inner, self.folder / name)
-            except FileNotFoundError:
-                return False
+    def _copy_part(self, part: OwnMeans, unit: Unit, instance: str) -> bool:
+        """Have a store copy itself; tell whether everything that a record names was there."""
+        self.tell(part.part)
+        named = unit.objects.all_named() if part.part == OBJECT_FILES else unit.secrets.all_named()
+        masks = _masks(unit, instance) if part.part == SECRET_FILES else frozenset()
+        folder = self.folder / part.part
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        if part.back_up(instance, named | masks, folder) & named:
+            return False
+        self.files |= take_over(folder)
         return True
+
+
+def _masks(unit: Unit, instance: str) -> frozenset[BlobId]:
+    """Name what the logs of live attempts are masked with; it comes and goes without a record of it."""
+    return frozenset(
+        mask_id(str(AttemptId(key=key, number=number, instance=InstanceId(instance))))
+        for key, number in unit.runs.live_attempts()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,12 @@ DATABASE: Final = "gofer.db"
 SECRETS: Final = "secrets.db"
 OBJECTS: Final = "objects.db"
 OBJECT_FILES: Final = "objects"
+SECRET_FILES: Final = "secrets"  # noqa: S105 (the name of a folder)
 LOGS: Final = "logs"
 OWN_FILES: Final = ("encryption.key", "server-tls.pem")
 """What dev mode keeps in the data folder itself."""
 
-_PARTS: Final = frozenset({DATABASE, SECRETS, OBJECTS, OBJECT_FILES, LOGS, *OWN_FILES})
+_PARTS: Final = frozenset({DATABASE, SECRETS, OBJECTS, OBJECT_FILES, SECRET_FILES, LOGS, *OWN_FILES})
 _PIECE_BYTES: Final = 1024 * 1024
 _MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -130,6 +131,23 @@ def look_at(path: Path) -> Copied:
         while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
     return Copied(size_bytes=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def take_over(folder: Path) -> dict[str, Copied]:
+    """Close what somebody else has put into a folder of a backup to others, have it on the disk, and tell what it is.
+
+    `FailedPrecondition` where there is anything but files and folders.
+    """
+    found: dict[str, Copied] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise FailedPrecondition(f"{path} is neither a file nor a folder", path=str(path))
+        path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            found[path.relative_to(folder.parent).as_posix()] = look_at(path)
+    return found
 
 
 def sync_tree(folder: Path) -> None:

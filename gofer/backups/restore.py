@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
+from gofer.backups.keys import check_key, check_restored_key
 from gofer.backups.make import Tell
 from gofer.backups.manifest import (
     DATABASE,
@@ -17,29 +17,30 @@ from gofer.backups.manifest import (
     SECRETS,
     Manifest,
     copy_file,
+    look_at,
     read_manifest,
     sync_tree,
 )
-from gofer.config.check import KEY_BYTES
-from gofer.config.settings import SAMPLE_ENCRYPTION_KEY, Settings
+from gofer.backups.own_means import OwnMeans, own_means
+from gofer.config.settings import Settings
 from gofer.core.errors import FailedPrecondition
+from gofer.engines.registry import EngineRegistry
 from gofer.files import LOCK_NAME, UNFINISHED, data_folder_lock, ensure_private_folder, sync_folder, write_private_file
-from gofer.sealing import KEY_FILE, Sealer, SealingKey, open_sealer
-from gofer.sqlite import open_snapshot
-
-_SEALED: Final = "SELECT sealed FROM secret_blobs LIMIT 1000"
 
 
 def restore_backup(settings: Settings, source: Path, *, tell: Tell) -> Manifest:
     """Put what a backup holds where the settings say; blocks.
 
     Every file is compared with what was backed up. Until all is there, no server starts in the data folder; what fails
-    leaves nothing behind. `tell` hears what is being copied. Raises `FailedPrecondition` where the backup is damaged or
-    unfinished, something is in those places already, a server runs, or the settings' key or engines are others.
+    leaves nothing behind, but for what stores of other packages have taken already. `tell` hears what is being copied.
+    Raises `FailedPrecondition` where the backup is damaged or unfinished, something is in those places already, a
+    server runs, or the settings' key or engines are others; `EngineUnavailable` where a store can't be reached.
     """
+    registry = EngineRegistry()
     manifest = read_manifest(source)
     manifest.check_engines(settings)
-    _check_key(settings, source, manifest)
+    parts = own_means(settings, registry)
+    check_key(settings, source, manifest)
     folder = settings.data_folder
     ensure_private_folder(folder)
     with data_folder_lock(folder):
@@ -48,43 +49,11 @@ def restore_backup(settings: Settings, source: Path, *, tell: Tell) -> Manifest:
         try:
             with _unfinished(settings, places):
                 _copy(settings, source, manifest, tell)
+                _restore_parts(source, parts, manifest, tell)
+                check_restored_key(settings, source, manifest, registry)
         except OSError as error:
             raise FailedPrecondition(f"can't restore {source}: {error}", path=str(source)) from error
     return manifest
-
-
-def _check_key(settings: Settings, source: Path, manifest: Manifest) -> None:
-    """Raise `FailedPrecondition` unless the settings' keys open the secrets of the backup."""
-    if SECRETS not in manifest.files:
-        return
-    with open_snapshot(source / SECRETS) as snapshot:
-        sealed = snapshot.read(lambda connection: [row["sealed"] for row in connection.execute(_SEALED)])
-    sealer = _sealer(settings, source, manifest) if sealed else None
-    for each in sealed:
-        if sealer is None or not _opens(sealer, each):
-            raise FailedPrecondition(
-                "the secrets of this backup were encrypted with another key: give the key that the server had in "
-                "secret_store.sqlite.encryption_key, or in secret_store.sqlite.previous_encryption_keys; "
-                "it is not in the backup"
-            )
-
-
-def _opens(sealer: Sealer, sealed: bytes) -> bool:
-    try:
-        sealer.open(sealed)
-    except FailedPrecondition:
-        return False
-    return True
-
-
-def _sealer(settings: Settings, source: Path, manifest: Manifest) -> Sealer | None:
-    key = settings.secret_store.sqlite.encryption_key
-    if key != SAMPLE_ENCRYPTION_KEY:
-        return open_sealer(settings) if len(key.encode()) == KEY_BYTES else None
-    if KEY_FILE not in manifest.files or not settings.development.default_encryption:
-        return None
-    own = (source / KEY_FILE).read_bytes()
-    return Sealer(SealingKey(own)) if len(own) == KEY_BYTES else None
 
 
 def _places(settings: Settings) -> dict[str, Path]:
@@ -140,12 +109,35 @@ def _copy(settings: Settings, source: Path, manifest: Manifest, tell: Tell) -> N
     told = ""
     for name, expected in sorted(manifest.files.items()):
         part, _, inner = name.partition("/")
+        if inner and part != LOGS:
+            continue  # a store takes these by its own means
         target = places[part] / inner if inner else places[part]
         if part != told:
             tell(part)
             told = part
         ensure_private_folder(places[part] if inner else places[part].parent)
         if copy_file(source / name, target) != expected:
-            raise FailedPrecondition(f"{source / name} is not what was backed up: it is damaged", path=str(source))
+            raise _damaged(source / name)
     for path in {path if path.is_dir() else path.parent for path in places.values() if os.path.lexists(path)}:
         sync_tree(path)
+
+
+def _restore_parts(source: Path, parts: Sequence[OwnMeans], manifest: Manifest, tell: Tell) -> None:
+    for part in parts:
+        _check_part(source, part, manifest)
+        tell(part.part)
+        part.restore(source / part.part)
+
+
+def _check_part(source: Path, part: OwnMeans, manifest: Manifest) -> None:
+    """Raise `FailedPrecondition` unless the folder of a part holds what was backed up, and nothing else."""
+    expected = {name: copied for name, copied in manifest.files.items() if name.startswith(f"{part.part}/")}
+    there = {path.relative_to(source).as_posix() for path in (source / part.part).rglob("*") if not path.is_dir()}
+    for name in sorted(expected.keys() | there):
+        path = source / name
+        if path.is_symlink() or name not in expected or look_at(path) != expected[name]:
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> FailedPrecondition:
+    return FailedPrecondition(f"{path} is not what was backed up: it is damaged", path=str(path))

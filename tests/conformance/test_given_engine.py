@@ -4,9 +4,8 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -14,6 +13,7 @@ from gofer.config.load import load_settings
 from gofer.core.errors import InvalidInput
 from gofer.engines.registry import EngineRegistry
 from tests.conformance.given import KINDS, VARIABLE, engines, given
+from tests.fakes.package import install
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = ROOT / "examples" / "engine"
@@ -48,19 +48,6 @@ def suite(case: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-    )
-
-
-def install(project: Mapping[str, Any], site: Path) -> None:
-    """Leave in a folder what the installation of a package leaves there about its entry points."""
-    folder = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    (folder / "entry_points.txt").write_text(
-        "".join(
-            f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
-            for group, entries in project["entry-points"].items()
-        )
     )
 
 

@@ -16,6 +16,7 @@ from gofer.engines.object_store.filesystem import FilesystemObjectStore
 from gofer.engines.object_store.memory import MemoryObjectStore
 from gofer.engines.object_store.sqlite import SqliteObjectStore
 from gofer.engines.protocols import ObjectStoreEngine
+from tests.conformance.backups import able_to_back_up
 from tests.conformance.given import engines, given_case
 
 HERE = InstanceId("0123456789ab")
@@ -258,3 +259,39 @@ async def test_a_store_that_is_closed_says_so(make: Make) -> None:
         await put(store, key("a"), b"x")
     with pytest.raises(EngineUnavailable, match="not open"):
         await get(store, key("a"))
+
+
+async def test_what_is_backed_up_while_the_store_is_open_is_restored_over_what_is_there(
+    make: Make, tmp_path: Path
+) -> None:
+    able = able_to_back_up(make())
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    async with make() as first:
+        for number in range(3):
+            await put(first, key(f"{number}"), EVERY_BYTE + b"%d" % number)
+        await put(first, key("1", ELSEWHERE), b"other")
+        missing = [await able.back_up([key(each) for each in keys], folder) for keys in (("0", "9"), ("0", "1", "2"))]
+        await first.delete(key("0"))
+        await put(first, key("1"), b"newer")
+
+    for _ in range(2):
+        await able_to_back_up(make()).restore(folder)
+
+    assert [[key("9")], []] == [list(each) for each in missing]
+    async with make() as second:
+        restored = [await get(second, key(f"{number}")) for number in range(3)]
+        assert [EVERY_BYTE + b"%d" % number for number in range(3)] == restored
+        assert b"other" == await get(second, key("1", ELSEWHERE))
+        assert {"1"} == await listed(second, ELSEWHERE)
+
+
+async def test_a_backup_of_nothing_is_restored_into_a_store_that_was_never_opened(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    folder.mkdir()
+
+    assert [] == list(await able_to_back_up(make()).back_up([], folder))
+    await able_to_back_up(make()).restore(folder)
+
+    async with make() as store:
+        assert set() == await listed(store)

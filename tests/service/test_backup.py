@@ -238,22 +238,3 @@ async def test_a_server_does_not_start_on_half_of_a_restore(app: App, stub: prot
             pass
     with pytest.raises(FailedPrecondition, match="empty places only"):
         await restored(settings, tmp_path / "backup")
-
-
-@pytest.mark.parametrize("store", ["object_store", "secret_store"])
-def test_a_store_of_another_package_is_refused_with_what_to_do(settings: Settings, tmp_path: Path, store: str) -> None:
-    if store == "object_store":
-        settings = replace(settings, object_store=replace(settings.object_store, engine="shelf"))
-    else:
-        settings = replace(settings, secret_store=replace(settings.secret_store, engine="shelf"))
-
-    with pytest.raises(FailedPrecondition) as refused:
-        make_backup(settings, tmp_path / "backup", tell=told)
-
-    what = store.replace("_", " ")
-    assert refused.value.message == (
-        f"the {what} engine shelf keeps its data elsewhere, and has no way to hand it to a backup: stop the server, "
-        f"and copy {settings.data_folder} and {settings.task_run_logs_dir} together with what that engine keeps, "
-        "by its own means"
-    )
-    assert not (tmp_path / "backup").exists()

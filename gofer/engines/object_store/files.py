@@ -70,6 +70,12 @@ class Upload(_File):
             while left:
                 left = left[os.write(descriptor, left) :]
 
+    def copy(self, source: Path) -> None:
+        """Write all that another file holds."""
+        with source.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                self.write(piece)
+
     def publish(self, target: Path) -> None:
         """Put the file in its place, whole or not at all, also when the power fails."""
         with self._lock:
@@ -85,6 +91,25 @@ class Upload(_File):
         with self._lock:
             self._end()
             self._path.unlink(missing_ok=True)
+
+
+def copied(source: Path, target: Path) -> bool:
+    """Copy a file that never changes, unless it was copied before; tell whether it was there."""
+    if target.exists():
+        return True
+    reading = Reading(source)
+    try:
+        piece = reading.read()
+        target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        with target.open("xb") as copy:
+            while piece:
+                copy.write(piece)
+                piece = reading.read()
+    except FileNotFoundError:
+        return False
+    finally:
+        reading.close()
+    return True
 
 
 def _make_folders(folder: Path) -> tuple[Path, ...]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ import structlog
 from gofer.config.settings import FilesystemObjectStoreSettings
 from gofer.core.errors import EngineUnavailable, InvalidInput, NotFound, ShuttingDown
 from gofer.core.ids import BlobId, BlobKey, InstanceId
-from gofer.engines.object_store.files import Reading, Upload
+from gofer.engines.object_store.files import Reading, Upload, copied
 from gofer.engines.object_store.pieces import in_pieces
 from gofer.files import ensure_private_folder, folder_lock
 from gofer.lifecycle import OwnedTasks, owned_tasks
@@ -102,6 +102,28 @@ class FilesystemObjectStore:
             for name in await _on_disk(lambda folder=folder: _entries(top / folder)):  # type: ignore[misc]
                 yield BlobKey(instance=instance, blob=BlobId(name))
 
+    async def back_up(self, keys: Collection[BlobKey], folder: Path) -> Collection[BlobKey]:
+        """Copy the files, which never change, into a folder like this store's."""
+        return await asyncio.to_thread(self._missing, keys, folder)
+
+    async def restore(self, folder: Path) -> None:
+        """Copy the files of such a folder aside, and rename them."""
+        await asyncio.to_thread(self._restore, folder)
+
+    def _missing(self, keys: Collection[BlobKey], folder: Path) -> list[BlobKey]:
+        return [key for key in keys if not copied(_place(self._folder, key), _place(folder, key))]
+
+    def _restore(self, folder: Path) -> None:
+        self._ensure_folders()
+        for source in (path for path in (folder / _KEPT).rglob("*") if path.is_file()):
+            key = BlobKey(instance=InstanceId(source.parent.parent.name), blob=BlobId(source.name))
+            upload = Upload(self._folder / _STAGING / secrets.token_hex(_ID_BYTES))
+            try:
+                upload.copy(source)
+                upload.publish(_place(self._folder, key))
+            finally:
+                upload.abandon()
+
     def _ensure_folders(self) -> None:
         for folder in (self._folder, self._folder / _STAGING, self._folder / _KEPT):
             ensure_private_folder(folder)
@@ -113,8 +135,7 @@ class FilesystemObjectStore:
     def _path(self, key: BlobKey) -> Path:
         if self._tasks is None:
             raise EngineUnavailable("the object store is not open: the server is starting or stopping")
-        blob = _checked(key.blob)
-        return self._folder / _KEPT / _checked(key.instance) / blob[:_FOLDER_LETTERS] / blob
+        return _place(self._folder, key)
 
     def _finish_later(self, function: Callable[[], None]) -> None:
         # Not awaited: whoever was cancelled can't wait for a thread that may still be at work on the file.
@@ -148,6 +169,11 @@ async def _quietly(function: Callable[[], None]) -> None:
         await asyncio.to_thread(function)
     except OSError as error:
         _log.warning("a file of an object is left to the next start", error=str(error))
+
+
+def _place(folder: Path, key: BlobKey) -> Path:
+    blob = _checked(key.blob)
+    return folder / _KEPT / _checked(key.instance) / blob[:_FOLDER_LETTERS] / blob
 
 
 def _entries(folder: Path) -> list[str]:
