@@ -85,8 +85,7 @@ class KeyRotation:
         unreadable = 0
         for blob in batch:
             try:
-                if not await self._blobs.is_current(blob):
-                    await self._blobs.put_under(blob, await self._blobs.get(blob))
+                if await self._blobs.reseal(blob):
                     resealed.add(blob)
             except NotFound:
                 continue  # deleted meanwhile
