@@ -16,7 +16,7 @@ from gofer.engines.opened import OpenedEngines
 from gofer.engines.protocols import SchedulerEngine
 from gofer.engines.registry import EngineRegistry
 from gofer.files import data_folder_lock, ensure_private_folder, refuse_unfinished
-from gofer.logs import LogStore
+from gofer.logs import LogStore, log_threads
 from gofer.sealing import Sealer, open_sealer
 from gofer.services.admission_gate import AdmissionGate
 from gofer.services.blobs import SealedBlobs
@@ -78,6 +78,7 @@ async def open_base(
 ) -> Base:
     """Lock the data folder and open all that it holds, until the stack closes."""
     await _open_folders(stack, settings)
+    logs = LogStore(settings.task_run_logs_dir, threads=await stack.enter_async_context(log_threads()))
     sealer = await asyncio.to_thread(open_sealer, settings)
     bus: Bus[Envelope] = Bus()
     known_tokens = KnownTokens()
@@ -107,7 +108,7 @@ async def open_base(
         objects=ObjectBlobs(engine=await open_objects(stack, settings, registry), instance=instance),
         engines=engines,
         engine=await own_engine(stack, engines, settings, clock=clock, troubles=troubles),
-        logs=LogStore(settings.task_run_logs_dir),
+        logs=logs,
         troubles=troubles,
         stop=stop,
     )

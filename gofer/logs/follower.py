@@ -3,14 +3,16 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gofer.core.errors import NotFound
 from gofer.logs.files import LogFiles, count_newlines, is_deleted, offset_of_last_lines, open_for_reading, read_at
+
+T = TypeVar("T")
 
 BLOCK_BYTES: Final = 64 * 1024
 _LOOK_AGAIN: Final = timedelta(seconds=5)  # whether somebody removed the file; our own removal is told at once
@@ -31,9 +33,15 @@ class LogBlock:
 class LogFollower:
     """One reader of one log; made by `LogStore.following`. Its own pace is nobody else's matter."""
 
-    def __init__(self, files: LogFiles, *, name: str, live_size: Callable[[], int | None]) -> None:
-        """`live_size` tells the size of a log that is being written; None where nobody writes it."""
+    def __init__(
+        self, files: LogFiles, *, name: str, live_size: Callable[[], int | None], threads: Executor | None = None
+    ) -> None:
+        """`live_size` tells the size of a log that is being written; None where nobody writes it.
+
+        `threads` read, or those of the loop.
+        """
         self._files = files
+        self._threads = threads
         self._name = name
         self._live_size = live_size
         self._wake = asyncio.Event()
@@ -62,7 +70,7 @@ class LogFollower:
 
     async def check_exists(self) -> None:
         """Raise `NotFound` where there is no log."""
-        if not await asyncio.to_thread(self._files.log.exists):
+        if not await self._aside(self._files.log.exists):
             raise self._not_found()
 
     async def offset_of_last_lines(self, lines: int) -> int:
@@ -97,7 +105,7 @@ class LogFollower:
                 self._wake.clear()
                 ended = self._ended  # looked at before the log is: what was written before the end is given
                 if file is None:
-                    file = await _opened(self._files.log)
+                    file = await self._opened()
                 data = b"" if file is None else await self._read(file, at)
                 if self._gone:
                     raise self._not_found()
@@ -114,6 +122,14 @@ class LogFollower:
                 # A cancelled read may still go on in its thread; it only reads, and gives its bytes to nobody.
                 os.close(file)
 
+    async def _opened(self) -> int | None:
+        opening = self._aside(lambda: open_for_reading(self._files.log))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_drop)
+            raise
+
     async def _read(self, file: int, at: int) -> bytes:
         limit, live = self._limit(), self._live_size()
         if live is not None and live <= at:
@@ -122,7 +138,7 @@ class LogFollower:
         def read() -> bytes:
             return read_at(file, min(BLOCK_BYTES, limit(file) - at), at)
 
-        return await asyncio.to_thread(read)
+        return await self._aside(read)
 
     def _limit(self) -> Callable[[int], int]:
         """Give what tells how much of the opened log may be shown, in a thread.
@@ -143,7 +159,7 @@ class LogFollower:
 
     async def _check_there(self, file: int | None) -> None:
         """Raise `NotFound` where somebody has removed the file: what was written since is in another."""
-        if file is not None and await asyncio.to_thread(is_deleted, file):
+        if file is not None and await self._aside(lambda: is_deleted(file)):
             raise self._not_found()
 
     async def _look(self, look: Callable[[int, int], int]) -> int:
@@ -158,7 +174,10 @@ class LogFollower:
             finally:
                 os.close(file)
 
-        return await asyncio.to_thread(open_and_look)
+        return await self._aside(open_and_look)
+
+    def _aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _not_found(self) -> NotFound:
         return NotFound(f"the logs of {self._name} are gone: they were deleted", task_run=self._name)
@@ -166,15 +185,6 @@ class LogFollower:
 
 def _size_bytes(file: int) -> int:
     return os.fstat(file).st_size
-
-
-async def _opened(path: Path) -> int | None:
-    opening = asyncio.get_running_loop().run_in_executor(None, open_for_reading, path)
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_drop)
-        raise
 
 
 def _drop(opening: asyncio.Future[int | None]) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,20 @@ from gofer.logs.writer import LogWriter
 T = TypeVar("T")
 
 FLUSH_GRACE: Final = timedelta(seconds=5)
+LOG_THREADS: Final = 8
+
+
+@asynccontextmanager
+async def log_threads() -> AsyncIterator[Executor]:
+    """Give threads for the disk of the logs alone: where that hangs, whatever else needs a thread still gets one.
+
+    The block is left when they have come to the end of what they do.
+    """
+    pool = ThreadPoolExecutor(LOG_THREADS, thread_name_prefix="gofer-logs")
+    try:
+        yield pool
+    finally:
+        await asyncio.to_thread(pool.shutdown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +49,13 @@ class LogStore:
     Every method checks its key and raises `InvalidInput` for one with a part that is no id.
     """
 
-    def __init__(self, root: Path, *, flush_grace: timedelta = FLUSH_GRACE) -> None:
-        """Keep the logs below `root`, which is made when the first log is written."""
+    def __init__(self, root: Path, *, flush_grace: timedelta = FLUSH_GRACE, threads: Executor | None = None) -> None:
+        """Keep the logs below `root`, which is made when the first log is written.
+
+        All that waits for the disk is done in `threads`, or in those of the loop.
+        """
         self._root = root
+        self._threads = threads
         self._flush_grace = flush_grace
         self._writers: dict[TaskRunKey, LogWriter | None] = {}  # None while its files are being opened
         self._followers: dict[TaskRunKey, set[LogFollower]] = {}
@@ -65,7 +84,7 @@ class LogStore:
         self._writers[key] = None
         try:
             opened = NewLog(files) if is_new else await self._opened(key, files)
-            writer = LogWriter(opened, name=str(key), on_written=lambda: self._wake(key))
+            writer = LogWriter(opened, name=str(key), on_written=lambda: self._wake(key), threads=self._threads)
             self._writers[key] = writer
             self._wake(key)
             try:
@@ -85,7 +104,7 @@ class LogStore:
     def following(self, key: TaskRunKey) -> Iterator[LogFollower]:
         """Follow a log for the length of the block. Register first, then look whether the task run has ended."""
         files = LogFiles.of(self._root, key)
-        follower = LogFollower(files, name=str(key), live_size=lambda: self._live_size(key))
+        follower = LogFollower(files, name=str(key), live_size=lambda: self._live_size(key), threads=self._threads)
         self._followers.setdefault(key, set()).add(follower)
         try:
             yield follower
@@ -111,7 +130,7 @@ class LogStore:
             raise FailedPrecondition(
                 f"the log of {key} is being written; it can be deleted when its task run has ended"
             )
-        existed = await asyncio.to_thread(files.remove)
+        existed = await self._aside(files.remove)
         if existed:
             for follower in self._followers.get(key, ()):
                 follower.lose()
@@ -120,7 +139,7 @@ class LogStore:
     async def remove(self, keys: Iterable[TaskRunKey]) -> Removal:
         """Remove logs, all in one thread, and end their followers; those that are being written stay."""
         idle = {key: LogFiles.of(self._root, key) for key in keys if not self.is_written(key)}
-        removed, faults = await asyncio.to_thread(_remove_all, idle)
+        removed, faults = await self._aside(lambda: _remove_all(idle))
         for key, existed in removed.items():
             for follower in self._followers.get(key, ()) if existed else ():
                 follower.lose()
@@ -135,20 +154,23 @@ class LogStore:
         written = [key for key in (*self._writers, *self._lingering) if key.of_run.of_pipeline == pipeline]
         if written:
             raise FailedPrecondition(f"the log of {written[0]} is being written; it can be deleted when that has ended")
-        more = await asyncio.to_thread(remove_some_runs, folder)
+        more = await self._aside(lambda: remove_some_runs(folder))
         for key in [key for key in self._followers if key.of_run.of_pipeline == pipeline]:
             for follower in self._followers[key]:
                 follower.lose()
         return more
 
     async def _opened(self, key: TaskRunKey, files: LogFiles) -> OpenLog:
-        opening = asyncio.get_running_loop().run_in_executor(None, files.open_for_writing)
+        opening = self._aside(files.open_for_writing)
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_drop)
             self._let_go(key, opening)
             raise
+
+    def _aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _let_go(self, key: TaskRunKey, last: asyncio.Future[T]) -> None:
         """Keep the log from a next writer until the last job of this one is done: it would write into the other's."""

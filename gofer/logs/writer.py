@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Final
 
@@ -20,9 +21,17 @@ class LogWriter:
     never closed while it is being written.
     """
 
-    def __init__(self, files: OpenLog | NewLog, *, name: str, on_written: Callable[[], None]) -> None:
-        """`on_written` is told of every write that is done."""
+    def __init__(
+        self,
+        files: OpenLog | NewLog,
+        *,
+        name: str,
+        on_written: Callable[[], None],
+        threads: Executor | None = None,
+    ) -> None:
+        """`on_written` is told of every write that is done; `threads` do them, or those of the loop."""
         self._files = files
+        self._threads = threads
         self._name = name
         self._on_written = on_written
         self._stdout_bytes = files.place.cursor.stdout_bytes
@@ -118,7 +127,7 @@ class LogWriter:
         self._run(lambda: self._files.append(parts, place), on_done)
 
     def _run(self, work: Callable[[], None], on_done: Callable[[], None] = lambda: None) -> None:
-        self._job = asyncio.get_running_loop().run_in_executor(None, work)
+        self._job = asyncio.get_running_loop().run_in_executor(self._threads, work)
         self._job.add_done_callback(lambda done: self._go_on(done, on_done))
 
     def _go_on(self, done: asyncio.Future[None], on_done: Callable[[], None]) -> None:
@@ -146,7 +155,7 @@ class LogWriter:
         if not self._files.is_open:
             closed.set_result(None)
         else:
-            closing = asyncio.get_running_loop().run_in_executor(None, self._files.close)
+            closing = asyncio.get_running_loop().run_in_executor(self._threads, self._files.close)
             closing.add_done_callback(lambda done: self._end(closed, done))
 
     def _end(self, closed: asyncio.Future[None], done: asyncio.Future[None]) -> None:
