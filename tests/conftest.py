@@ -5,6 +5,7 @@ import gc
 import inspect
 import os
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 15.0
 
 # Without a deadline, for a busy machine proves nothing about the code; in CI the same examples each time, so that a
 # change is not blamed for what another example would have found before it.
@@ -76,6 +77,24 @@ def closed_port() -> Iterator[int]:
         yield port
 
 
+IGNORED = tuple(
+    number
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+    if signal.getsignal(number) is signal.SIG_IGN
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Have what a test starts hear signals, where whoever runs the tests ignores them: nohup, a shell's background job.
+
+    Who ignores a signal hands that down to programs that it starts; who hears it and does nothing hands nothing down.
+    Again before each test, as what a test does itself with a signal may end with letting go of it.
+    """
+    for number in IGNORED:
+        signal.signal(number, lambda *_: None)
+
+
 def pytest_collection_finish() -> None:
     # What modules hold for ever needs no look at in the collection after each test: 40 ms become 1.
     gc.collect()
@@ -110,6 +129,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if PROFILE == "fuzz":
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)  # before those of the tests themselves
+    elif (general := float(os.environ.get("PYTEST_TIMEOUT") or 0)) > 0:
+        _lengthen_own_limits(items, general / float(config.getini("timeout")))
     if count := _leave_out("docker", config, items, wanted=_docker_is_wanted):
         config.stash[LEFT_OUT].append(f"{count} tests on real containers; './dev docker' makes one for them")
     elif _has_marked("docker", items) and not _docker_answers():
@@ -118,6 +139,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[LEFT_OUT].append(
             f"{count} tests of programs in Go and Rust; './dev languages' gets what they need"
         )
+
+
+def _lengthen_own_limits(items: list[pytest.Item], times: float) -> None:
+    """Let the limits that tests set themselves grow as the general one does on a machine that may be slow."""
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        if own and times > 1:
+            item.add_marker(pytest.mark.timeout(own.args[0] * times), append=False)
 
 
 def _has_marked(marker: str, items: list[pytest.Item]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT
+from tests.fakes.waiting import wait_until
 
 
 def _dev(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,8 +102,7 @@ def test_a_lane_that_fails_ends_the_other(tmp_path: Path, fails: str, hangs: str
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_an_interrupt_ends_both_lanes(tmp_path: Path, number: signal.Signals) -> None:
     with _lanes(tmp_path, hangs="apart") as lanes:
-        while not (tmp_path / "begun").exists():
-            assert lanes.poll() is None
+        wait_until(lambda: (tmp_path / "begun").exists() or lanes.poll() is not None)
         lanes.send_signal(number)
         shown, _ = lanes.communicate()
 
