@@ -26,7 +26,7 @@ from gofer_sdk._proto import proto
 from gofer_sdk.codec import WireCodec
 from tests.fakes.handlers import Scripted, compose
 
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(minutes=1)
 FREE_PORT = Address(host="localhost", port=0)
 MAX_MESSAGE_BYTES = 3 * 1024 * 1024
 
@@ -66,7 +66,7 @@ def make_server(
     folder: Path,
     *,
     address: Address = FREE_PORT,
-    drain_grace: timedelta = timedelta(seconds=3),
+    drain_grace: timedelta = GRACE,
 ) -> ApiServer:
     certificate = folder / "cert.pem"
     if not certificate.exists():
@@ -83,7 +83,7 @@ async def served(
     scripted: Scripted,
     *,
     identify: Identify = TRUSTING,
-    drain_grace: timedelta = timedelta(seconds=3),
+    drain_grace: timedelta = GRACE,
     patience: timedelta = PATIENCE,
 ) -> AsyncIterator[Served]:
     gateway = make_gateway(scripted, identify=identify, patience=patience)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gofer.lifecycle import Worker, running
 
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(minutes=1)
 
 
 async def start_stop_stress(make: Callable[[], Worker], *, times: int = 100) -> None:

@@ -17,6 +17,12 @@ async def until(condition: Callable[[], object], *, seconds: float = SOON_SECOND
             await asyncio.sleep(LOOK_SECONDS)
 
 
+async def pass_turns(count: int) -> None:
+    """Let so many turns of the loop go by, in which others do what needs no thread and no other process."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def _held(condition: Callable[[], object]) -> bool:
     held = condition()
     return bool(await held if inspect.isawaitable(held) else held)

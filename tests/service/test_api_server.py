@@ -27,6 +27,7 @@ from gofer_sdk.codec import decode, encode
 from tests.fakes.api import GRACE, channel_to, make_gateway, make_server, served
 from tests.fakes.handlers import Scripted
 from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_before_run
+from tests.fakes.waiting import until
 
 
 class Slow:
@@ -137,7 +138,8 @@ async def test_a_stop_closes_idle_connections_even_of_clients_that_say_nothing(t
         )
         raw_reader, raw_writer = await asyncio.open_connection("127.0.0.1", server.port)
 
-    assert await reader.read() is not None
+    await reader.read()  # to its end
+    assert reader.at_eof()
     with pytest.raises(OSError, match=r".*"):
         await asyncio.open_connection("127.0.0.1", server.port)
     for each in (writer, raw_writer):
@@ -145,6 +147,7 @@ async def test_a_stop_closes_idle_connections_even_of_clients_that_say_nothing(t
     assert await raw_reader.read() == b""
 
 
+@pytest.mark.timeout(60)
 async def test_a_client_that_does_not_answer_the_goodbye_of_tls_holds_nobody_up(tmp_path: Path) -> None:
     server = make_server(make_gateway(), tmp_path)
     context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
@@ -159,7 +162,7 @@ async def test_a_client_that_does_not_answer_the_goodbye_of_tls_holds_nobody_up(
     took = time.monotonic() - began
 
     silent.close()
-    assert took < 5
+    assert took < 25  # the other side of TLS is waited for for half a minute, where nobody says otherwise
 
 
 # ---------------------------------------------------------------- listening
@@ -184,13 +187,15 @@ async def test_small_replies_are_not_held_back(tmp_path: Path) -> None:
         return GetPipelineResponse()
 
     async with served(tmp_path, Scripted(get=get)) as it:
-        durations: list[float] = []
-        for _ in range(15):
+
+        async def is_fast() -> bool:
             began = time.perf_counter()
             await it.stub.get_pipeline(GetPipelineRequest())
-            durations.append(time.perf_counter() - began)
+            return time.perf_counter() - began < 0.03
 
-    assert min(durations[5:]) < 0.03
+        for _ in range(5):  # the system delays nothing at first
+            await is_fast()
+        await until(is_fast)  # one of many: each may meet others on a busy machine
 
 
 async def test_a_port_that_is_taken_is_refused_by_name_and_disturbs_nobody(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from tests.fakes.api import FREE_PORT, MAX_MESSAGE_BYTES, Served, channel_to, ma
 from tests.fakes.handlers import Scripted
 from tests.service.calls import GET, echo, framed, text_of
 
-SHORT = timedelta(seconds=1)
 LARGE = "x" * (MAX_MESSAGE_BYTES - 100)
 
 
@@ -58,14 +57,28 @@ async def test_large_requests_wait_for_their_turn_and_small_ones_do_not(tmp_path
     assert held_at_once == LARGEST_AT_ONCE
 
 
+@pytest.mark.timeout(90)
 async def test_who_sends_a_large_request_slowly_is_let_go_once_others_wait(tmp_path: Path) -> None:
     """A client that sent a little now and then kept the room of whole requests."""
+    # On a machine that is too busy to send a little in time, nobody gets as far as that: all get more time.
+    faults: list[str] = []
+    for seconds in (1, 5, 25):
+        answer, fault = await _answer_beside_slow_ones(tmp_path, timedelta(seconds=seconds))
+        faults.append(fault)
+        assert text_of(answer) == LARGE
+        if "comes too slowly" in fault:
+            return
+    raise AssertionError(f"they were told {faults}")
+
+
+async def _answer_beside_slow_ones(folder: Path, patience: timedelta) -> tuple[GetPipelineResponse, str]:
+    """Give the answer to a large request while others send theirs slowly, and what those are told."""
 
     async def trickle(api: Served) -> None:
         begun = asyncio.Event()
         async with api.channel.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse) as stream:
             await stream.send_request()
-            sending = asyncio.create_task(_send_slowly(stream._stream, begun), name="slow")  # noqa: SLF001
+            sending = asyncio.create_task(_send_slowly(stream._stream, begun, patience / 10), name="slow")  # noqa: SLF001
             await begun.wait()
             holding.release()
             try:
@@ -84,7 +97,7 @@ async def test_who_sends_a_large_request_slowly_is_let_go_once_others_wait(tmp_p
 
     holding = asyncio.Semaphore(0)
     async with (
-        served(tmp_path, Scripted(get=echo), patience=SHORT) as api,
+        served(folder, Scripted(get=echo), patience=patience) as api,
         channel_to(api.server, api.certificate) as other,
         asyncio.TaskGroup() as group,
     ):
@@ -94,17 +107,15 @@ async def test_who_sends_a_large_request_slowly_is_let_go_once_others_wait(tmp_p
         await api.stub.get_pipeline(GetPipelineRequest(id="after them"))
         answer = await GoferStub(other).get_pipeline(GetPipelineRequest(id=LARGE))
         faults = [await each for each in slow]
-
-    assert text_of(answer) == LARGE
-    assert "comes too slowly" in "".join(faults)
+    return answer, " ".join(faults)
 
 
-async def _send_slowly(stream: Stream, begun: asyncio.Event) -> None:
+async def _send_slowly(stream: Stream, begun: asyncio.Event, pause: timedelta) -> None:
     data = framed(encode(GetPipelineRequest(id=LARGE)))
     for at in range(0, len(data), PIECE_BYTES):
         await stream.send_data(data[at : at + PIECE_BYTES], end_stream=at + PIECE_BYTES >= len(data))
         begun.set()
-        await asyncio.sleep(SHORT.total_seconds() / 10)
+        await asyncio.sleep(pause.total_seconds())
 
 
 async def test_a_stream_of_replies_keeps_no_large_request(tmp_path: Path) -> None:

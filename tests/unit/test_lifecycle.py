@@ -24,8 +24,9 @@ from gofer.lifecycle import (
     stop_on_signals,
 )
 from tests.fakes.stress import cancel_during_start, start_stop_stress
+from tests.fakes.waiting import SOON_SECONDS
 
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(minutes=1)
 NO_GRACE = timedelta(milliseconds=10)
 
 
@@ -304,7 +305,7 @@ def test_a_stop_that_hangs_ends_the_process_in_time(capfd: pytest.CaptureFixture
     with exit_in_time(NO_GRACE, exit_now=exit_now) as begin:
         begin()
         begin()
-        assert left.wait(5)
+        assert left.wait(SOON_SECONDS)
 
     assert codes == [1]
     assert "took more than" in capfd.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 
 from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.logs import LogBlock, LogFollower, LogStore
-from tests.fakes.waiting import until
+from tests.fakes.waiting import pass_turns, until
 from tests.unit.logs.keys import key_of, out
 
 KEY = key_of()
@@ -120,11 +120,6 @@ async def write_slowly(store: LogStore, lines: list[bytes]) -> None:
         for line in lines:
             await writer.append(out(line))
             await pass_turns(1)
-
-
-async def pass_turns(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def test_a_reader_that_stands_still_holds_the_writer_up_for_nothing(store: LogStore) -> None:

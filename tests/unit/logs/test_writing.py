@@ -17,7 +17,7 @@ from gofer.core.ids import TaskRunKey
 from gofer.core.output import LogCursor
 from gofer.logs import LogStore
 from gofer.logs.files import OpenLog
-from tests.fakes.waiting import until
+from tests.fakes.waiting import pass_turns, until
 from tests.unit.logs.keys import err, key_of, out
 
 KEY = key_of()
@@ -247,12 +247,13 @@ async def test_who_writes_faster_than_the_disk_is_held_back(store: LogStore) -> 
                 given += 1
 
         writing = asyncio.create_task(write())
-        _, pending = await asyncio.wait({writing}, timeout=0.1)
-        taken = given
+        await until(lambda: given * 100_000 > 1024 * 1024 - 200_000)
+        await pass_turns(1000)  # in which a writer that is not held back would give all that it has
+        taken, is_held_back = given, not writing.done()
         release.set()
         await asyncio.gather(stuck, writing)
 
-    assert pending
+    assert is_held_back
     assert taken * 100_000 <= 1024 * 1024 + 200_000
     assert store.path(KEY).stat().st_size == 5_000_000
 

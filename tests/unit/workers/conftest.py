@@ -46,7 +46,7 @@ from tests.factories import CLI, KEY, make_config, make_pipeline, make_task
 from tests.fakes.waiting import until
 
 CALLER = Caller(name="tester", is_admin=True)
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(minutes=1)
 
 
 @dataclass

@@ -29,7 +29,7 @@ from tests.unit.workers.conftest import CALLER, World, container
 
 T = TypeVar("T")
 
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(minutes=1)
 TARGET = Target(namespace="", pipeline=KEY.pipeline)
 OBJECTS = ObjectTarget(namespace="", pipeline=KEY.pipeline)
 TEAM = NamespaceId("team")

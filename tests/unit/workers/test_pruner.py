@@ -17,7 +17,7 @@ from tests.fakes.stress import cancel_during_start, start_stop_stress, stop_befo
 from tests.fakes.waiting import until
 
 HOUR = timedelta(hours=1)
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(minutes=1)
 
 
 class Job:

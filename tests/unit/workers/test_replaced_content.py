@@ -25,7 +25,7 @@ from tests.factories import KEY, make_config, make_namespace, make_pipeline
 
 CALLER = Caller(name="tester", is_admin=True)
 TARGET = ObjectTarget(namespace=KEY.namespace, pipeline=KEY.pipeline)
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(minutes=1)
 
 
 class SlowStore(MemoryObjectStore):

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from gofer.workers.dag_executor import DagExecutor
 from gofer.workers.recovery import Recovery
 from gofer.workers.slot_gate import SlotGate
 from tests.fakes.waiting import until
-from tests.unit.workers.conftest import World, container, next_event, open_world
+from tests.unit.workers.conftest import GRACE, World, container, next_event, open_world
 
 
 async def test_a_run_of_one_task_ends_successful_with_its_log(world: World) -> None:
@@ -60,7 +59,7 @@ async def test_a_run_that_has_changed_since_it_was_stored_is_read(world: World) 
     await world.cancel(key)
     executor = DagExecutor(bus=world.bus, progress=knowing, parts=world.parts)
 
-    async with running(executor, grace=timedelta(seconds=5)):
+    async with running(executor, grace=GRACE):
         executor.take(key)
         await until(lambda: len(executor) == 0)
 
@@ -249,7 +248,7 @@ async def test_a_container_of_before_a_restart_has_its_slot_before_anybody_else_
         parts = replace(world.parts, slots=slots)
         recovery = Recovery(engine="memory", progress=world.progress, parts=parts)
 
-        async with running(recovery, grace=timedelta(seconds=5)), asyncio.TaskGroup() as group:
+        async with running(recovery, grace=GRACE), asyncio.TaskGroup() as group:
             other = group.create_task(slots.acquire(key.task(TaskId("other"))), name="other")
             await asyncio.sleep(0)
             waited = not other.done()

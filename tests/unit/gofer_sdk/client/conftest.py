@@ -10,11 +10,11 @@ from gofer_sdk.client import GoferClient, Patience
 from tests.fakes.server import FakeServer, certificate
 
 HASTE = Patience(
-    call_timeout=timedelta(seconds=5),
+    call_timeout=timedelta(minutes=1),
     attempts=3,
     first_delay=timedelta(milliseconds=1),
     longest_delay=timedelta(milliseconds=5),
-    reconnect_for=timedelta(seconds=5),
+    reconnect_for=timedelta(minutes=1),
 )
 
 

@@ -244,18 +244,20 @@ async def test_what_a_program_leaves_in_the_background_holds_nothing_up_and_goes
     tool("cargo", "sleep 600 & echo $! >&2; printf '\\n\\007nightly'")
     lines: list[str] = []
 
-    data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=10))
+    data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(minutes=5))
 
     assert data == b"\n\x07nightly"
     await gone(*map(int, lines))
 
 
 async def test_who_left_the_group_with_the_output_open_is_not_waited_for(tmp_path: Path, tool: Tool) -> None:
-    tool("cargo", "setsid sh -c 'echo $$ >&2; exec sleep 600' & printf '\\n\\007nightly'; sleep 0.5")
+    said = tmp_path / "said"
+    leaves = f"setsid sh -c 'echo $$ >&2; touch {said}; exec sleep 600' & printf '\\n\\007nightly'"
+    tool("cargo", f"{leaves}; until [ -e {said} ]; do sleep 0.02; done")
     lines: list[str] = []
 
     try:
-        data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(seconds=10))
+        data = await run_program(rust(tmp_path), on_line=lines.append, limit=timedelta(minutes=5))
     finally:
         os.kill(int(lines[0]), signal.SIGKILL)
 
