@@ -71,7 +71,8 @@ def test_a_cancel_after_a_timeout_may_find_that_the_task_had_ended_before_both()
         return may_have_ended_before(ENDLESS, graph, found, late_run(), cancelled_at=cancelled_at)
 
     assert may(timed_out(ended=limit - 1), limit)
-    assert not may(timed_out(ended=limit), limit)
+    assert may(timed_out(ended=limit), limit)  # in the same millisecond, before it
+    assert not may(timed_out(ended=limit + 1), limit + 1)
     assert not may(timed_out(ended=limit - 1), limit - 1)
     assert not may(timed_out(ended=limit - 1), 0)
 
