@@ -1,6 +1,8 @@
 """What an actor that starts from stored rows is told to do: the machine's word on what an earlier process left."""
 
-from gofer.core.run import Plan, Progress, RunState, TaskState
+from collections.abc import Set as AbstractSet
+
+from gofer.core.run import Plan, Progress, RunState, StopRequest, TaskRun, TaskState
 from gofer.core.step import (
     AdoptTask,
     ArmDeadline,
@@ -34,23 +36,31 @@ def resume(plan: Plan, progress: Progress) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def stored_requests(progress: Progress) -> tuple[Signal, ...]:
+def stored_requests(progress: Progress, *, begun: AbstractSet[StopTask] = frozenset()) -> tuple[Signal, ...]:
     """Give the cancels that the rows hold and that may not be applied yet; posting one twice is harmless.
 
-    An actor that starts, or that has loaded its rows again, posts these before anything else.
+    An actor that starts, or that has loaded its rows again, posts these before anything else. That a stop by force was
+    applied does not stand in the rows, so the actor names those that it has `begun`: to post it again would stop all
+    of them again, each time that somebody asks for one more.
     """
     run = progress.run
     if run.state.is_terminal:
         return ()
+
+    def is_applied(task_run: TaskRun, request: StopRequest) -> bool:
+        is_stopping = task_run.state is TaskState.STOPPING
+        return is_stopping and (not request.force or StopTask(task=task_run.id, force=True) in begun)
+
     found: list[Signal] = []
-    if run.stop_request is not None and (run.reason is None or run.stop_request.force):
-        found.append(CancelRequested(request=run.stop_request))
+    unfinished = [task_run for task_run in progress.task_runs.values() if not task_run.state.is_terminal]
+    request = run.stop_request
+    if request is not None and (
+        run.reason is None or (request.force and not all(is_applied(task_run, request) for task_run in unfinished))
+    ):
+        found.append(CancelRequested(request=request))
     found += (
-        TaskCancelRequested(task=task_run.id, request=request)
-        for task_run in progress.task_runs.values()
-        if (request := task_run.stop_request) is not None
-        and request != run.stop_request
-        and not task_run.state.is_terminal
-        and (request.force or task_run.state is not TaskState.STOPPING)
+        TaskCancelRequested(task=task_run.id, request=asked)
+        for task_run in unfinished
+        if (asked := task_run.stop_request) is not None and asked != request and not is_applied(task_run, asked)
     )
     return tuple(found)

@@ -206,7 +206,7 @@ class RunActor:
                 return True
 
     async def _apply_stored_requests(self) -> None:
-        for signal in stored_requests(self._progress):
+        for signal in stored_requests(self._progress, begun=self._stops):
             await self._apply(signal)
 
     async def _apply(self, *signals: Signal) -> None:

@@ -97,6 +97,25 @@ def test_tasks_that_are_stopped_with_their_run_are_not_asked_one_by_one() -> Non
     assert 1 == len(stored_requests(run.progress))
 
 
+def test_what_is_stopped_by_force_already_is_not_asked_again() -> None:
+    run = Driver({"one": [], "two": [], "three": []})
+    run(ADMITTED)
+    run(*(cancel_task(each, force=True) for each in ("one", "two")))
+    run.ask(task="three", force=True)
+
+    waiting = stored_requests(run.progress, begun={stop("one", force=True), stop("two", force=True)})
+    run(*waiting)
+    run.ask(force=True)
+    begun = {stop(each, force=True) for each in ("one", "two", "three")}
+    of_run = stored_requests(run.progress, begun=begun)
+    run(*of_run)
+
+    assert ["three"] == [getattr(signal, "task", "") for signal in waiting]
+    assert 1 == len(of_run)
+    assert () == stored_requests(run.progress, begun=begun)
+    assert of_run[0] in stored_requests(run.progress, begun=begun - {stop("two", force=True)})
+
+
 def test_a_run_that_has_ended_has_no_requests_to_apply() -> None:
     run = Driver({"runs": []})
     run(ADMITTED, exited("runs"))
