@@ -4,6 +4,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
@@ -71,8 +72,12 @@ class Task:
     def __post_init__(self) -> None:
         """Keep copies that nobody can change, and the line that the task was written on."""
         object.__setattr__(self, "origin", find_origin())
-        for name in ("command", "entrypoint", "interpreter", "variables", "depends_on"):
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        for name in ("command", "entrypoint", "interpreter"):
+            if not isinstance(getattr(self, name), Mapping | AbstractSet):  # which have lost the order, and are faults
+                object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(self, "depends_on", _frozen(self.depends_on))
+        if isinstance(self.variables, Mapping):
+            object.__setattr__(self, "variables", _frozen(self.variables))
 
     def __hash__(self) -> int:
         """Tasks can be keys, such as those of `depends_on`."""
@@ -189,15 +194,19 @@ class Pipeline:
         """Write the serialized message to the standard output, as a program that `gofer up` runs has to.
 
         Raises:
-            SystemExit: the standard output is a terminal, which a binary message would only garble.
-            FileExistsError: something was emitted before; a program describes one pipeline.
+            SystemExit: the standard output is a terminal, which a binary message would only garble; or `gofer up` runs
+                the program, and something was emitted before: a program describes one pipeline.
 
         """
         data = encode(self.to_message())
         path = os.environ.get(MESSAGE_PATH_VARIABLE)
         if path:
-            with open(path, "xb") as file:  # noqa: PTH123 (pathlib has no exclusive write)
-                file.write(data)
+            try:
+                with open(path, "xb") as file:  # noqa: PTH123 (pathlib has no exclusive write)
+                    file.write(data)
+            except FileExistsError:
+                text = f"{find_origin()}: this emits a second pipeline: a program describes one, so call emit() once"
+                raise SystemExit(text) from None
             return
         if sys.stdout.isatty():
             raise SystemExit("The pipeline is fine. To register it run `gofer up`, or send this output to a file.")
@@ -215,8 +224,8 @@ class Pipeline:
             *shapes.list_faults(self.tasks, "the pipeline's tasks", Task, "[build, check]"),
         )
         yield from (PipelineFault(text=text, origin=self.origin) for text in own)
-        for task in self.tasks if not own else ():
-            for text in task.shape_faults():
+        for task in self.tasks if isinstance(self.tasks, tuple) else ():
+            for text in task.shape_faults() if isinstance(task, Task) else ():
                 yield PipelineFault(text=f"task {quoted(str(task.id))}: {text}", origin=task.origin)
 
     def _rule_faults(self) -> Iterator[PipelineFault]:

@@ -10,9 +10,11 @@ import os
 import runpy
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, Final
 
 from gofer_sdk.codec import encode
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     if not file.is_file():
         sys.stderr.write(f"{file}: there is no such file\n")
         return 2
+    _show_errors_from(file)
     with os.fdopen(os.dup(_STDOUT), "wb") as output:
         try:
             output.write(load_message(file))
@@ -100,6 +103,17 @@ def _run(file: Path) -> Mapping[str, object]:
         if end.code not in {None, 0}:
             raise
         return {}
+
+
+def _show_errors_from(file: Path) -> None:
+    """Have an error that ends this process shown from the program's own file on: what has run the file is of no use."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        while trace is not None and trace.tb_frame.f_code.co_filename != str(file):
+            trace = trace.tb_next
+        traceback.print_exception(kind, error, trace)
+
+    sys.excepthook = show
 
 
 def _find_pipeline(variables: Mapping[str, object]) -> Pipeline | None:

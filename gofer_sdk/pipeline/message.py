@@ -1,10 +1,13 @@
 """Read a pipeline's message: as bytes of protobuf or as its JSON."""
 
 import json
+from codecs import BOM_UTF8
 from typing import NoReturn
 
 from gofer_sdk._proto import proto
 from gofer_sdk.codec import MalformedMessage, decode, encode
+from gofer_sdk.pipeline.json_shape import json_faults
+from gofer_sdk.rules.text import list_faults
 
 
 class MessageFault(ValueError):
@@ -18,6 +21,7 @@ def decode_config(data: bytes) -> proto.UserPipelineConfig:
         MessageFault: it is neither, or it names no pipeline.
 
     """
+    data = data.removeprefix(BOM_UTF8)  # which some editors write before JSON, and which begins no message
     if not data.strip():
         raise MessageFault("it is empty")
     config = _from_json(data) if data.lstrip().startswith(b"{") else _from_binary(data)
@@ -38,12 +42,17 @@ def _from_json(data: bytes) -> proto.UserPipelineConfig:
         tree = json.loads(
             data, object_pairs_hook=_without_duplicates, parse_float=_no_decimals, parse_constant=_no_decimals
         )
-        config = proto.UserPipelineConfig.from_dict(tree)
-        # A text where a number belongs, and the like, shows only here.
+    except MessageFault:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MessageFault(f"its JSON can't be read: {error}") from error
+    faults = tuple(json_faults(tree, proto.UserPipelineConfig))
+    if faults:
+        raise MessageFault(f"its JSON does not fit: {list_faults(faults)}")
+    config = proto.UserPipelineConfig.from_dict(tree)
+    try:
         encode(config)
-    except KeyError as error:
-        raise MessageFault(f"its JSON does not fit: {error.args[0]}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except MalformedMessage as error:  # a number of more than 64 bits, or half a surrogate pair
         raise MessageFault(f"its JSON does not fit: {error}") from error
     return config
 

@@ -1,6 +1,7 @@
 """Mistakes that a type checker would have told: a text where a list belongs, a number among the variables."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from gofer_sdk.rules.text import quoted
@@ -38,7 +39,8 @@ def timeout_faults(value: object, what: str) -> Iterator[str]:
 
 def list_faults(value: object, what: str, kinds: type | tuple[type, ...], example: str) -> Iterator[str]:
     """Tell a value that should be a list of things of these kinds and is not."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    # Mappings and sets can be gone through as well, but not in the order that was meant.
+    if isinstance(value, str | bytes | Mapping | AbstractSet) or not isinstance(value, Iterable):
         yield f"{what} is {_described(value)}: write a list, such as {example}"
         return
     for number, part in enumerate(value, 1):

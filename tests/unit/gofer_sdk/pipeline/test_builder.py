@@ -194,7 +194,10 @@ def test_a_parent_that_was_forgotten_in_the_list_is_told() -> None:
         ({"command": ["sleep", 5]}, "part 2 of its command is 5"),
         ({"variables": {"PORT": 80}}, "its variables: the value of 'PORT' is 80: write a text"),
         ({"variables": {1: "x"}}, "a key of its variables is 1"),
-        ({"variables": ["A=1"]}, "its variables is of the type tuple: write a mapping"),
+        ({"command": {"ls", "-l"}}, "its command is of the type set: write a list"),
+        ({"command": b"ls"}, "its command is of the type bytes: write a list"),
+        ({"entrypoint": {"ls": "-l"}}, "its entrypoint is of the type dict: write a list"),
+        ({"variables": ["A=1"]}, "its variables is of the type list: write a mapping"),
         ({"inject_api_token": 1}, "its inject_api_token is 1: write True or False"),
         ({"registry_auth": ("me", "geheim")}, "its registry_auth is no RegistryAuth"),
         ({"registry_auth": RegistryAuth(user="me", password=b"geheim")}, "its registry password is of the type bytes"),  # type: ignore[arg-type]
@@ -226,6 +229,7 @@ def test_a_mistake_in_a_task_is_told_in_words(changes: dict[str, object], expect
     [
         ({"tasks": BUILD}, "the pipeline's tasks is of the type Task: write a list"),
         ({"tasks": ["build"]}, "part 1 of the pipeline's tasks is 'build'"),
+        ({"tasks": {"build": BUILD}}, "the pipeline's tasks is of the type mappingproxy: write a list"),
         ({"parallelism": "2"}, "the pipeline's parallelism is '2': write a whole number"),
         ({"parallelism": True}, "the pipeline's parallelism is True"),
         ({"id": None}, "the pipeline's id is None"),
@@ -235,6 +239,17 @@ def test_a_mistake_in_a_task_is_told_in_words(changes: dict[str, object], expect
 def test_a_mistake_in_a_pipeline_is_told_in_words(changes: dict[str, object], expected: str) -> None:
     with pytest.raises(PipelineFaults, match=expected):
         Pipeline(**{"id": "nightly", "tasks": [BUILD], **changes})  # type: ignore[arg-type]
+
+
+def test_the_faults_of_tasks_are_told_beside_those_of_their_pipeline() -> None:
+    with pytest.raises(PipelineFaults) as told:
+        Pipeline(id="nightly", parallelism="2", tasks=[replace(BUILD, command="ls"), "check"])  # type: ignore[arg-type, list-item]
+
+    texts = [fault.text for fault in told.value.faults]
+    assert len(texts) == 3
+    assert any("the pipeline's parallelism is '2'" in text for text in texts)
+    assert any("part 2 of the pipeline's tasks is 'check'" in text for text in texts)
+    assert any("its command is 'ls'" in text for text in texts)
 
 
 def test_nothing_of_a_pipeline_can_be_changed_afterwards() -> None:

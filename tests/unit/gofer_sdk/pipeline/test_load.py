@@ -88,7 +88,11 @@ def test_modules_beside_the_file_can_be_imported(tmp_path: Path) -> None:
         ("print('before')\np = Pipeline(id='a', tasks=[])", 1, "pipeline.py:3: pipeline id 'a' is too short"),
         ("print('before')\nraise SystemExit(7)", 7, "before"),
         ("print('before')\n1 / 0", 1, "ZeroDivisionError"),
-        ("p = Pipeline(id='abc', tasks=[])\np.emit()\np.emit()", 1, "FileExistsError"),
+        (
+            "p = Pipeline(id='abc', tasks=[])\np.emit()\np.emit()",
+            1,
+            "pipeline.py:4: this emits a second pipeline: a program describes one",
+        ),
     ],
 )
 def test_what_is_no_pipeline_is_told(tmp_path: Path, program: str, status: int, expected: str) -> None:
@@ -104,6 +108,22 @@ def test_faults_come_without_a_traceback(tmp_path: Path) -> None:
     done = load(tmp_path, "p = Pipeline(id='a', tasks=[])")
 
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("1 / 0", ["Traceback", 'pipeline.py", line 2, in <module>', "1 / 0", "ZeroDivisionError"]),
+        ("Task('build')", ["Traceback", 'pipeline.py", line 2, in <module>', "Task('build')", "TypeError"]),
+        ("x = (", ['pipeline.py", line 2', "x = (", "SyntaxError: '(' was never closed"]),
+    ],
+)
+def test_an_error_is_shown_from_the_programs_own_line_on(tmp_path: Path, program: str, shown: list[str]) -> None:
+    """The lines of what had run the file were most of what was shown."""
+    lines = load(tmp_path, program).stderr.decode().splitlines()
+
+    assert all(expected in "\n".join(lines) for expected in shown)
+    assert not any("gofer_sdk" in line or "runpy" in line for line in lines)
 
 
 @pytest.mark.parametrize("arguments", [[], ["nowhere.py"], ["a", "b"]])
