@@ -116,11 +116,11 @@ def prepare() -> None:
     default = Path(hcl2.parser.__file__).parent / ".lark_cache.bin"
     if default.exists() or os.access(default.parent, os.W_OK):
         return
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "gofer"
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "gofer"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
-    except OSError:
+    except (OSError, RuntimeError):  # no such place, or a user without a home
         return
     if status.st_uid == os.getuid() and not status.st_mode & 0o022:
         hcl2.parser.PARSER_FILE = folder / "hcl_grammar.bin"

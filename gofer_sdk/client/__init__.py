@@ -5,8 +5,9 @@
         run = await client.runs.wait("nightly", started.run.id)
 
 One method for each call of the API, under the noun that it is about. Answers are the generated messages of
-`gofer_sdk.proto`; errors are those of `gofer_sdk.errors`. Calls that change nothing are made again where the server was
-unavailable, and so is the start of a run; logs and events that are followed go on through a restart of the server.
+`gofer_sdk.proto`; errors are those of `gofer_sdk.errors`. Calls that change nothing the second time are made again
+where the server was unavailable, and so is the start of a run; logs and events that are followed go on through a
+restart of the server.
 A stream that is left early is best closed at once:
 
     async with aclosing(client.task_runs.logs("nightly", 7, "build")) as chunks:

@@ -39,7 +39,12 @@ class Connection:
         self._channel: ClosingChannel | None = None
 
     async def open(self) -> None:
-        """Prepare to connect; nothing is sent yet. Raises ValueError or OSError where `tls_ca` can't be used."""
+        """Prepare to connect; nothing is sent yet.
+
+        Raises ValueError or OSError where `tls_ca` can't be used, RuntimeError where it is open already.
+        """
+        if self._channel is not None:
+            raise RuntimeError("the client is open already: use it in one `async with` at a time")
         context = await asyncio.to_thread(tls_context, self._tls_ca, verified=self.address.is_verified)
         self._channel = ClosingChannel(
             self.address.host,

@@ -5,13 +5,16 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias, cast
 
 Content: TypeAlias = bytes | Path | BinaryIO | AsyncIterable[bytes]
 """What an object is made of: bytes, the file at a path, an open file from where it stands, or pieces of any size."""
 
 PIECE_BYTES: Final = 1024 * 1024
 """How much of an object goes in one message."""
+
+_NEW: Final = "xb"
+"""How a file is opened that is not to be there yet."""
 
 
 async def pieces_of(content: Content) -> AsyncGenerator[bytes, None]:
@@ -33,7 +36,7 @@ async def _parts_of(content: Content) -> AsyncGenerator[bytes, None]:
         async for part in content:
             yield part
     else:
-        file = await asyncio.to_thread(content.open, "rb") if isinstance(content, Path) else content
+        file = await _opened(content, "rb") if isinstance(content, Path) else content
         try:
             while part := await asyncio.to_thread(file.read, PIECE_BYTES):
                 yield part
@@ -54,7 +57,7 @@ async def write_file(path: Path, content: AsyncIterable[bytes]) -> None:
         return
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
     try:
-        await _write(part, content, mode="xb")
+        await _write(part, content, mode=_NEW)
         await asyncio.to_thread(part.replace, target)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -62,9 +65,26 @@ async def write_file(path: Path, content: AsyncIterable[bytes]) -> None:
 
 
 async def _write(path: Path, content: AsyncIterable[bytes], *, mode: str) -> None:
-    file = await asyncio.to_thread(path.open, mode)
+    file = await _opened(path, mode)
     try:
         async for piece in content:
             await asyncio.to_thread(file.write, piece)
     finally:
         await asyncio.to_thread(file.close)
+
+
+async def _opened(path: Path, mode: str) -> BinaryIO:
+    """Open a file in another thread; where the wait is cancelled, undo that when the thread has done it."""
+
+    def undo(done: "asyncio.Future[BinaryIO]") -> None:
+        if done.exception() is None:
+            done.result().close()
+            if mode == _NEW:
+                path.unlink(missing_ok=True)
+
+    opening = asyncio.get_running_loop().run_in_executor(None, lambda: cast("BinaryIO", path.open(mode)))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(undo)
+        raise

@@ -14,8 +14,8 @@ OnRetry = Callable[[CallFailed, timedelta], None]
 class Patience:
     """How long a client waits, and how often it tries again.
 
-    Only calls that change nothing, and the start of a run, which its request id protects, are tried again, and only
-    where the server was Unavailable.
+    Only calls that change nothing the second time are tried again, such as those that look, and the start of a run,
+    which its request id protects; and only where the server was Unavailable.
 
     Attributes:
         call_timeout: for one call, all its tries together; also for the connection of a stream.

@@ -36,4 +36,6 @@ def _trusting(tls_ca: str | Path) -> ssl.SSLContext:
         return context
     except ssl.SSLError as fault:
         place = "the given text" if is_text else str(tls_ca)
-        raise ValueError(f"tls_ca: {place} holds no certificate in PEM form ({fault.reason})") from fault
+        raise ValueError(f"tls_ca: {place} holds no certificate in PEM form ({fault.reason or fault})") from fault
+    except OSError as fault:  # which does not name the file
+        raise OSError(fault.errno, f"tls_ca: {fault.strerror}", str(tls_ca)) from fault

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from gofer_sdk.rules.text import quoted
+from gofer_sdk.rules.text import escaped, quoted
 
 _PYTHON_FILES: Final = ("pipeline.py", "main.py")
 _MANIFESTS: Final = {"go.mod": "go", "cargo.toml": "rust"}
@@ -46,7 +46,7 @@ def find_source(path: str, *, language: Language | None = None) -> ProgramSource
     """Return what `path`, a folder, a file or `-`, holds; `language` chooses where a folder holds several.
 
     Raises:
-        SourceFault: nothing is there, nothing that is known, or more than one language.
+        SourceFault: nothing is there, nothing that is known, more than one language, or a file of another one.
 
     """
     if path == "-":
@@ -55,13 +55,20 @@ def find_source(path: str, *, language: Language | None = None) -> ProgramSource
     if place.is_dir():
         return _program_in(place, language)
     if not place.is_file():
-        raise SourceFault(f"{quoted(path)} is neither a folder nor a file")
-    if place.suffix == ".py":
-        return ProgramSource(language=Language.PYTHON, folder=place.parent, file=place)
-    if place.name.lower() in _MANIFESTS:
-        found = Language(_MANIFESTS[place.name.lower()])
-        return ProgramSource(language=found, folder=place.parent, file=place)
-    return MessageSource(file=place)
+        raise SourceFault(f"{escaped(path)} is neither a folder nor a file")
+    found = _language_of(place)
+    if found is None:
+        return MessageSource(file=place)
+    if language not in {None, found}:
+        raise SourceFault(f"{escaped(path)} is a program in {found.value}: leave --lang out, or name another file")
+    return ProgramSource(language=found, folder=place.parent, file=place)
+
+
+def _language_of(file: Path) -> Language | None:
+    if file.suffix == ".py":
+        return Language.PYTHON
+    named = _MANIFESTS.get(file.name.lower())
+    return Language(named) if named else None
 
 
 def find_python(folder: Path) -> Path | None:

@@ -261,6 +261,21 @@ async def test_an_authority_that_is_none_is_refused_by_name(tmp_path: Path) -> N
         await GoferClient("gofer.example.com", tls_ca=path).__aenter__()
 
 
+async def test_an_authority_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"tls_ca: No such file or directory: '.*gone\.pem'"):
+        await GoferClient("gofer.example.com", tls_ca=tmp_path / "gone.pem").__aenter__()
+
+
+async def test_a_client_is_open_once_at_a_time(server: FakeServer, client: GoferClient) -> None:
+    """The first connection was forgotten open, and the first block's end closed the second one."""
+    server.answer("GetSystemInfo", OK)
+
+    with pytest.raises(RuntimeError, match="the client is open already"):
+        await client.__aenter__()
+
+    assert OK == await client.system.info()
+
+
 async def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
     with pytest.raises(RuntimeError, match="async with GoferClient"):
         await GoferClient().system.info()

@@ -1,9 +1,12 @@
 """Each method for objects asks for what it was told to ask for, and gives what the server said."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from pathlib import Path
+from typing import IO, cast
 
 import betterproto2
 import pytest
@@ -149,6 +152,52 @@ async def test_a_file_that_is_written_replaces_the_old_one_when_it_is_whole(tmp_
     assert b"new" == real.read_bytes()
     assert link.is_symlink()
     assert {"real", "link"} == {each.name for each in tmp_path.iterdir()}
+
+
+class SlowPath(type(Path())):  # type: ignore[misc]  # Path makes itself of a class that only it knows
+    """A path on a disk that takes its time: it is opened when the test says so."""
+
+    asked = threading.Event()
+    ready = threading.Event()
+
+    def open(self, *args: object, **options: object) -> IO[bytes]:
+        self.asked.set()
+        self.ready.wait()
+        return cast("IO[bytes]", super().open(*args, **options))
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowPath:
+    SlowPath.asked, SlowPath.ready = threading.Event(), threading.Event()
+    return SlowPath(tmp_path / "slow")
+
+
+async def cancelled_while_it_is_opened(work: Coroutine[object, object, object]) -> None:
+    task = asyncio.create_task(work)
+    await asyncio.to_thread(SlowPath.asked.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    SlowPath.ready.set()
+
+
+async def test_a_file_whose_opening_is_cancelled_is_not_left_there(slow: SlowPath) -> None:
+    """It came into being after the cancel had looked for what there was to remove."""
+
+    async def some() -> AsyncIterator[bytes]:
+        yield b"some"
+
+    await cancelled_while_it_is_opened(write_file(slow, some()))
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+    assert [] == list(slow.parent.iterdir())
+
+
+async def test_a_file_that_is_read_is_closed_where_its_opening_is_cancelled(slow: SlowPath) -> None:
+    Path(slow).write_bytes(b"some")
+
+    await cancelled_while_it_is_opened(anext(pieces_of(slow)))
+    await asyncio.get_running_loop().shutdown_default_executor()
 
 
 async def test_what_is_no_file_is_written_to_and_not_replaced() -> None:

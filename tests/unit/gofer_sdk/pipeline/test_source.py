@@ -87,6 +87,15 @@ def test_files_are_programs_or_messages(tmp_path: Path) -> None:
     assert MessageSource(file=None) == find_source("-")
 
 
+def test_a_file_of_another_language_than_the_one_asked_for_is_told(tmp_path: Path) -> None:
+    """The choice was passed over, and the file run as what it is."""
+    make(tmp_path, "any.py", "go.mod")
+
+    with pytest.raises(SourceFault, match=r"any.py' is a program in python: leave --lang out"):
+        find_source(str(tmp_path / "any.py"), language=Language.GO)
+    assert isinstance(find_source(str(tmp_path / "go.mod"), language=Language.GO), ProgramSource)
+
+
 def test_where_nothing_is_the_choices_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceFault, match=r"Python needs pipeline.py.*Go needs go.mod.*Rust needs Cargo.toml"):
         find_source(str(tmp_path))
