@@ -110,7 +110,7 @@ def package(session: nox.Session) -> None:
     (wheel,) = output.glob("*.whl")
     session.install("--quiet", "--require-hashes", "-r", "locks/runtime.txt")
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
-    commit = session.run("git", "rev-parse", "HEAD", external=True, silent=True).strip()
+    commit = str(session.run("git", "rev-parse", "HEAD", external=True, silent=True)).strip()
     session.chdir(session.create_tmp())
     session.run("gofer", "--help", silent=True)
     session.run("python", "-m", "gofer", "--version")
