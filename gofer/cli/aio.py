@@ -10,6 +10,7 @@ from typing import Concatenate, Final, ParamSpec, cast
 import typer
 
 from gofer.cli.context import CliContext, cli_of
+from gofer.cli.streams import OutputLost
 from gofer.core.errors import GoferError
 
 P = ParamSpec("P")
@@ -69,8 +70,10 @@ def errors_told(cli: CliContext) -> Iterator[None]:
     except Exception as error:
         failure = _first_of(error)
         told = _told(failure)
-        if told is None:
+        if told is None and failure is error:
             raise
+        if told is None:  # out of the group, in which Typer would not know it
+            raise failure from error
         text, status = told
         cli.output.failure(text)
         if status in _MENDING:
@@ -93,6 +96,8 @@ def _told(error: Exception) -> tuple[str, ExitStatus] | None:
     from gofer_sdk import errors
 
     match error:
+        case OutputLost():
+            return str(error), ExitStatus.FAILED
         case errors.NotFound():
             return error.message, ExitStatus.NOT_FOUND
         case errors.Unauthenticated() | errors.PermissionDenied():

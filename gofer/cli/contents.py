@@ -15,6 +15,7 @@ import typer
 from gofer.cli.aio import ExitStatus
 from gofer.cli.neutral import LogFilter
 from gofer.cli.output import Output
+from gofer.cli.prompts import interruptible
 
 if TYPE_CHECKING:
     from gofer_sdk.client import Download
@@ -42,7 +43,8 @@ class Source:
         from gofer_sdk.client.object_files import pieces_of
 
         try:
-            async with aclosing(pieces_of(self.content)) as pieces:
+            content = self.content if self.size_bytes is not None else _as_it_comes(self.content)
+            async with aclosing(pieces_of(content)) as pieces:
                 async for piece in _shown(pieces, output, title=self.key, total_bytes=self.size_bytes):
                     yield piece
         except OSError as error:
@@ -76,9 +78,42 @@ def source_of(word: str, file: str | None) -> Iterator[Source]:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        with interruptible():  # a named pipe is open only when somebody writes to it
+            return path.open("rb")
     except OSError as error:
         raise typer.BadParameter(f"{path} can't be read: {error.strerror}") from error
+
+
+async def _as_it_comes(file: BinaryIO) -> AsyncGenerator[bytes, None]:
+    """Yield what comes through a pipe in pieces that are worth a message; it can be interrupted while nothing comes."""
+    from gofer_sdk.client.object_files import PIECE_BYTES
+
+    held = bytearray()
+    while part := await _next_of(file, PIECE_BYTES):
+        held += part
+        if len(held) >= PIECE_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+async def _next_of(file: BinaryIO, count_bytes: int) -> bytes:
+    """Return what can be read without waiting, once there is any; nothing at the end."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        descriptor = file.fileno()
+        loop.add_reader(descriptor, ready.set)
+    except (OSError, ValueError):  # a file on a disk, which never has anybody wait
+        return await asyncio.to_thread(file.read, count_bytes)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+    return os.read(descriptor, count_bytes)
 
 
 async def save(output: Output, found: "Download", place: Path) -> None:

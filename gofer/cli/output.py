@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, Protocol, TextIO
 
-import typer
-
 from gofer.cli.neutral import LogFilter, plain, shown_log
+from gofer.cli.streams import losses_of
 from gofer.cli.tables import Cell, Style, painted, render_fields, render_table, wrapped
 from gofer.config.client_flags import OutputFormat
 
@@ -127,9 +126,10 @@ class Output:
         """Print bytes as they are, for people and their pipes."""
         if not self.is_pretty:
             return
-        self.stdout.flush()
-        self.stdout.buffer.write(data)
-        self.stdout.flush()
+        with losses_of(self.stdout):
+            self.stdout.flush()
+            self.stdout.buffer.write(data)
+            self.stdout.flush()
 
     def log(self, chunk: bytes, log_filter: LogFilter | None) -> None:
         """Print a part of a log; with a filter, which a terminal needs, without what would play tricks on it."""
@@ -179,20 +179,13 @@ class Output:
         if self.format is not OutputFormat.SILENT:
             self._talk(Mark.FAILURE, text)
 
-    def confirm(self, question: str, *, expected: str) -> None:
-        """Ask for a word to be typed before something that can't be undone.
+    def ask(self, question: str) -> None:
+        """Put a question to people, on the line that their answer is typed in."""
+        self._write(self.stderr, f"? {plain(question)} ")
 
-        Raises:
-            typer.Exit: nobody can be asked, or something else was typed.
-
-        """
-        if not sys.stdin.isatty():
-            self.failure(f"{plain(question)} Nobody can be asked here: add --yes.")
-            raise typer.Exit(2)
-        self._write(self.stderr, f"? {plain(question)} Type {plain(expected)} to go on: ")
-        if sys.stdin.readline().strip() != expected:
-            self.failure("nothing was changed")
-            raise typer.Exit(1)
+    def end_question(self) -> None:
+        """Go to the next line, where a question was not answered with one."""
+        self._write(self.stderr, "\n")
 
     def _talk(self, mark: Mark, text: str) -> None:
         sign, ascii_sign, style = mark.value
@@ -208,6 +201,7 @@ class Output:
     @staticmethod
     def _write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "utf-8"
-        stream.write(text.encode(encoding, errors="replace").decode(encoding))
-        # Who reads a stream through a pipe wants each line as it comes.
-        stream.flush()
+        with losses_of(stream):
+            stream.write(text.encode(encoding, errors="replace").decode(encoding))
+            # Who reads a stream through a pipe wants each line as it comes.
+            stream.flush()

@@ -13,6 +13,7 @@ import typer
 
 from gofer.cli.aio import ExitStatus
 from gofer.cli.output import Output
+from gofer.cli.prompts import interruptible
 from gofer_sdk.pipeline.message import MessageFault, decode_config
 from gofer_sdk.pipeline.program import ProgramFailed, run_program
 from gofer_sdk.pipeline.source import Language, MessageSource, SourceFault, find_source
@@ -47,7 +48,7 @@ async def read_config(where: Where, output: Output) -> "proto.UserPipelineConfig
     try:
         source = find_source(where.path, language=language)
         if isinstance(source, MessageSource):
-            return await asyncio.to_thread(_read_message, source)
+            return _read_message(source)
         with _ended_by_signals():
             data = await run_program(source, on_line=output.foreign_line, limit=limit)
     except SourceFault as fault:
@@ -79,7 +80,9 @@ def _limit(text: str) -> timedelta | None:
 
 
 def _read_message(source: MessageSource) -> "proto.UserPipelineConfig":
-    return decode_config(source.file.read_bytes() if source.file else sys.stdin.buffer.read())
+    # Not in a thread, which nobody could interrupt: nothing else goes on here meanwhile.
+    with interruptible():
+        return decode_config(source.file.read_bytes() if source.file else sys.stdin.buffer.read())
 
 
 def _printed(data: bytes, path: str, output: Output) -> "proto.UserPipelineConfig":

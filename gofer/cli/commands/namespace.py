@@ -8,6 +8,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, NoWaitOption, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
+from gofer.cli.prompts import confirm
 from gofer.cli.words import moment
 from gofer_sdk.rules.ids import fault_of_id
 
@@ -109,8 +110,7 @@ async def delete(
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The namespace {namespace} will be gone, with all its pipelines.", expected=namespace)
+    confirm(cli.output, f"The namespace {namespace} will be gone, with all its pipelines.", expected=namespace, yes=yes)
     async with cli.client() as client:
         if not no_wait:
             cli.output.hint("waiting for its runs to end; whatever becomes of this command, the server goes on")

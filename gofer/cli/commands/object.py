@@ -11,6 +11,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import PipelineArgument, RawOption, YesOption, group
 from gofer.cli.contents import PIPE, save, show, source_of
 from gofer.cli.context import CliContext, cli_of
+from gofer.cli.prompts import confirm
 from gofer.cli.words import moment, size
 
 if TYPE_CHECKING:
@@ -209,9 +210,8 @@ async def _get(cli: CliContext, pipeline: str, run: int | None, *, key: str, fil
 async def _delete(cli: CliContext, pipeline: str, run: int | None, *, key: str, yes: bool) -> None:
     from gofer_sdk._proto import proto
 
-    if not yes:
-        owner = pipeline if run is None else f"run {run} of {pipeline}" if run else f"the newest run of {pipeline}"
-        cli.output.confirm(f"The object {key} of {owner} will be gone for good.", expected=key)
+    owner = pipeline if run is None else f"run {run} of {pipeline}" if run else f"the newest run of {pipeline}"
+    confirm(cli.output, f"The object {key} of {owner} will be gone for good.", expected=key, yes=yes)
     async with cli.client() as client:
         await client.objects.delete(pipeline, key, run=run)
     cli.output.json(proto.DeletePipelineObjectResponse() if run is None else proto.DeleteRunObjectResponse())

@@ -11,6 +11,7 @@ from gofer.cli.commands.object import of_pipeline as objects
 from gofer.cli.commands.options import LimitOption, NoWaitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import take
+from gofer.cli.prompts import confirm
 from gofer.cli.show import damage_fields, show_tasks
 from gofer.cli.states import cell_of, is_over, state_of_run
 from gofer.cli.tables import Cell, Style
@@ -135,8 +136,7 @@ async def disable(ctx: typer.Context, pipeline: PipelineArgument, yes: YesOption
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The pipeline {pipeline} will start no more runs.", expected=pipeline)
+    confirm(cli.output, f"The pipeline {pipeline} will start no more runs.", expected=pipeline, yes=yes)
     async with cli.client() as client:
         await client.pipelines.disable(pipeline)
     cli.output.json(proto.DisablePipelineResponse())
@@ -152,9 +152,8 @@ async def delete(
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        what = "with its versions, runs, logs, objects and secrets"
-        cli.output.confirm(f"The pipeline {pipeline} will be gone, {what}.", expected=pipeline)
+    what = "with its versions, runs, logs, objects and secrets"
+    confirm(cli.output, f"The pipeline {pipeline} will be gone, {what}.", expected=pipeline, yes=yes)
     async with cli.client() as client:
         if not no_wait:
             cli.output.hint("waiting for its runs to end; whatever becomes of this command, the server goes on")

@@ -6,6 +6,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, PipelineArgument, VersionArgument, YesOption, group
 from gofer.cli.context import cli_of
 from gofer.cli.pages import pipeline_must_exist, take
+from gofer.cli.prompts import confirm
 from gofer.cli.show import damage_fields, show_tasks
 from gofer.cli.words import moment, title
 
@@ -79,8 +80,7 @@ async def delete(
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"Version {version} of {pipeline} will be gone.", expected=pipeline)
+    confirm(cli.output, f"Version {version} of {pipeline} will be gone.", expected=pipeline, yes=yes)
     async with cli.client() as client:
         await client.pipelines.delete_config(pipeline, version)
     cli.output.json(proto.DeletePipelineConfigResponse())

@@ -1,5 +1,7 @@
 """`gofer run`: start runs, look at them, stop them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -193,15 +195,30 @@ async def _go_on(cli: CliContext, client: "GoferClient", started: "proto.Run", *
         await _follow(cli, client, started)
     elif wait:
         cli.output.hint("waiting for it to end")
-        await _end_as(cli, client, await client.runs.wait(started.pipeline, started.id, namespace=started.namespace))
+        with _left_alone(cli, started):
+            ended = await client.runs.wait(started.pipeline, started.id, namespace=started.namespace)
+        await _end_as(cli, client, ended)
     else:
         cli.output.json(started)
         cli.output.hint(f"look at it: gofer run get {started.pipeline} {started.id}")
 
 
-async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
+@contextmanager
+def _left_alone(cli: CliContext, run: "proto.Run") -> Iterator[None]:
+    """Tell whoever leaves the block by an interrupt that the run goes on."""
     import asyncio
 
+    try:
+        yield
+    except asyncio.CancelledError:
+        cli.output.hint(
+            f"the run goes on; look on again: gofer run follow {run.pipeline} {run.id}; "
+            f"stop it: gofer run cancel {run.pipeline} {run.id}"
+        )
+        raise
+
+
+async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> None:
     from gofer.cli.follow import follow
     from gofer.cli.view import view_for
 
@@ -209,15 +226,9 @@ async def _follow(cli: CliContext, client: "GoferClient", run: "proto.Run") -> N
     if is_old:
         ended_at = moment(run.ended, now=cli.output.now(), detail=cli.output.detail)
         cli.output.hint(f"run {run.id} of {run.pipeline} ended {ended_at}; this is how it went")
-    try:
+    with _left_alone(cli, run):
         async with view_for(cli.output, is_old=is_old) as view:
             ended = await follow(client, run, view=view)
-    except asyncio.CancelledError:
-        cli.output.hint(
-            f"the run goes on; look on again: gofer run follow {run.pipeline} {run.id}; "
-            f"stop it: gofer run cancel {run.pipeline} {run.id}"
-        )
-        raise
     await _end_as(cli, client, ended)
 
 

@@ -8,8 +8,10 @@ import typer
 
 from gofer.cli.aio import command
 from gofer.cli.commands.options import PipelineArgument, RawOption, YesOption, each_namespace, group, namespaces_option
+from gofer.cli.contents import PIPE
 from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter
+from gofer.cli.prompts import ask_hidden, confirm, interruptible
 from gofer.cli.words import moment
 
 if TYPE_CHECKING:
@@ -25,8 +27,13 @@ app.add_typer(of_all, name="global")
 KeyArgument: TypeAlias = Annotated[str, typer.Argument(metavar="KEY", help="The secret's key.")]
 ReplaceOption: TypeAlias = Annotated[bool, typer.Option("--force", "-f", help="Replace a secret that is there.")]
 FileOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--file", metavar="PATH", help="Take the value from this file, byte for byte.", show_default=False),
+    str | None,
+    typer.Option(
+        "--file",
+        metavar="PATH",
+        help="Take the value from this file, byte for byte; - is what is piped in.",
+        show_default=False,
+    ),
 ]
 ValueOption: TypeAlias = Annotated[
     str | None,
@@ -97,8 +104,7 @@ async def delete_of_pipeline(
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The secret {key} of {pipeline} will be gone for good.", expected=key)
+    confirm(cli.output, f"The secret {key} of {pipeline} will be gone for good.", expected=key, yes=yes)
     async with cli.client() as client:
         await client.secrets.delete(pipeline, key)
     cli.output.json(proto.DeletePipelineSecretResponse())
@@ -155,8 +161,7 @@ async def delete_of_all(ctx: typer.Context, key: KeyArgument, *, yes: YesOption 
     from gofer_sdk._proto import proto
 
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The global secret {key} will be gone for good.", expected=key)
+    confirm(cli.output, f"The global secret {key} will be gone for good.", expected=key, yes=yes)
     async with cli.client() as client:
         await client.global_secrets.delete(key)
     cli.output.json(proto.DeleteGlobalSecretResponse())
@@ -185,7 +190,7 @@ def _print_value(output: "Output", value: str, *, raw: bool) -> None:
     output.end_log(log_filter)
 
 
-def _value(output: "Output", key: str, *, file: Path | None, value: str | None) -> str:
+def _value(output: "Output", key: str, *, file: str | None, value: str | None) -> str:
     """Find the value of a secret where others can't see it, unless somebody insists.
 
     Raises typer.BadParameter.
@@ -200,16 +205,16 @@ def _value(output: "Output", key: str, *, file: Path | None, value: str | None) 
     if value is not None:
         output.warning("others on this machine could see the value just now, and your shell remembers it")
         return value
-    if file is not None:
+    if file is not None and file != PIPE:
         try:
-            return _text(file.read_bytes())
+            return _text(Path(file).read_bytes())
         except OSError as error:
             raise typer.BadParameter(f"{file} can't be read: {error.strerror}") from error
     if sys.stdin.isatty():
-        from getpass import getpass
-
-        return getpass(f"? the value of {key} (it is not shown): ")
-    return _without_the_shells_newline(_text(sys.stdin.buffer.read()))
+        return ask_hidden(output, f"? the value of {key} (it is not shown): ")
+    with interruptible():
+        data = sys.stdin.buffer.read()
+    return _without_the_shells_newline(_text(data))
 
 
 def _text(data: bytes) -> str:

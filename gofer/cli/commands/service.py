@@ -9,6 +9,7 @@ from gofer.cli.aio import ExitStatus, command
 from gofer.cli.commands import service_backup, service_config, service_stop, token
 from gofer.cli.commands.options import PipelineArgument, RunArgument, YesOption, group
 from gofer.cli.context import cli_of
+from gofer.cli.prompts import confirm
 from gofer.cli.start_help import StartCommand
 from gofer.cli.states import is_over, state_of_run
 from gofer.cli.tables import Cell, Style
@@ -82,7 +83,7 @@ async def toggle_event_ingress(ctx: typer.Context, yes: YesOption = False) -> No
         if not yes:
             closed = (await client.system.info()).ignore_pipeline_run_events
             what = "take new runs again" if closed else "refuse every new run, of all pipelines"
-            cli.output.confirm(f"The server will {what}.", expected=SURE)
+            confirm(cli.output, f"The server will {what}.", expected=SURE, yes=yes)
         taken = await client.system.toggle_event_ingress()
     cli.output.json(proto.ToggleEventIngressResponse(value=not taken))
     cli.output.success("the server takes new runs" if taken else "the server refuses every new run")

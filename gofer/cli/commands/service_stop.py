@@ -7,6 +7,7 @@ import typer
 from gofer.cli.aio import command
 from gofer.cli.commands.options import YesOption
 from gofer.cli.context import cli_of
+from gofer.cli.prompts import confirm
 
 SURE = "stop"
 
@@ -38,8 +39,7 @@ async def stop(
     if limit.total_seconds() <= 0:
         raise typer.BadParameter(f"{longest} is no time to wait: give more than 0")
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The server at {cli.settings.host} will end.", expected=SURE)
+    confirm(cli.output, f"The server at {cli.settings.host} will end.", expected=SURE, yes=yes)
     last = proto.StopServerResponse(live_runs=-1)
     async with cli.client() as client, aclosing(client.system.stop(drain=drain, timeout=limit)) as steps:
         async for step in steps:

@@ -25,6 +25,7 @@ from gofer.cli.commands.options import (
 from gofer.cli.context import cli_of
 from gofer.cli.neutral import LogFilter, plain
 from gofer.cli.pages import take
+from gofer.cli.prompts import confirm
 from gofer.cli.show import damage_fields, needs_of, show_task_runs, words_of_needs
 from gofer.cli.states import cell_of, exit_code_of, is_over, state_of_task_run
 from gofer.cli.tables import Cell
@@ -188,8 +189,7 @@ async def delete_logs(
 ) -> None:
     """Remove the log of a task run that has ended."""
     cli = cli_of(ctx)
-    if not yes:
-        cli.output.confirm(f"The log of task run {task} of run {run} of {pipeline} will be gone.", expected=task)
+    confirm(cli.output, f"The log of task run {task} of run {run} of {pipeline} will be gone.", expected=task, yes=yes)
     async with cli.client() as client:
         await client.task_runs.delete_logs(pipeline, run, task)
         found = await client.task_runs.get(pipeline, run, task)

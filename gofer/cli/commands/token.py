@@ -10,7 +10,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import LimitOption, YesOption, each_namespace, group, namespaces_option
 from gofer.cli.context import CliContext, cli_of
 from gofer.cli.pages import take
-from gofer.cli.prompts import ask_token
+from gofer.cli.prompts import ask_token, confirm
 from gofer.cli.tables import Cell, Style
 from gofer.cli.words import moment
 from gofer_sdk.rules.durations import parse_duration
@@ -163,8 +163,9 @@ async def delete(ctx: typer.Context, token: TokenArgument = "", *, yes: YesOptio
     async with cli.client() as client:
         found = await client.tokens.get(name)
         await _warn_of_last(cli, client, found)
-        if token and not yes:
-            cli.output.confirm(f"The token {found.id} will open nothing any more.", expected=found.id)
+        # Who has typed the token itself has said enough.
+        sure = yes or not token
+        confirm(cli.output, f"The token {found.id} will open nothing any more.", expected=found.id, yes=sure)
         await client.tokens.delete(name)
     cli.output.json(found)
     cli.output.success(f"deleted the token {found.id}")

@@ -143,6 +143,79 @@ def test_a_reader_that_leaves_early_is_no_error_worth_words(environment: dict[st
     assert talk == b""
 
 
+@pytest.mark.parametrize("form", ["pretty", "json"])
+@pytest.mark.parametrize("pipeline", ["echo hello"], indirect=True)
+def test_a_follower_whose_reader_has_left_says_nothing(environment: dict[str, str], pipeline: str, form: str) -> None:
+    """What is printed within a group of tasks fails as a group, which nobody would know for a closed pipe."""
+    subprocess.run([*PROGRAM, "run", "start", pipeline, "--wait"], env=environment, check=True, capture_output=True)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [*PROGRAM, "run", "follow", pipeline, "1", "--format", form]
+    with os.fdopen(theirs) as unread:
+        ended = subprocess.run(command, env=environment, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "failed" not in ended.stderr
+
+
+@pytest.mark.parametrize("pipeline", ["echo hello"], indirect=True)
+def test_a_full_disk_is_told_as_one(environment: dict[str, str], pipeline: str) -> None:
+    subprocess.run([*PROGRAM, "run", "start", pipeline, "--wait"], env=environment, check=True, capture_output=True)
+    for arguments in (
+        ("run", "get", pipeline, "1"),
+        ("run", "follow", pipeline, "1"),
+        ("taskrun", "logs", pipeline, "1"),
+    ):
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            ended = subprocess.run(
+                [*PROGRAM, *arguments], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+
+        assert ended.returncode == 1
+        assert ended.stderr.endswith("x the standard output can't be written: No space left on device\n")
+
+
+def test_an_interrupt_at_a_question_ends_the_command(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    command = [*PROGRAM, "namespace", "delete", "some_folder"]
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"to go on: " not in shown:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        status = process.wait()
+    os.close(ours)
+
+    assert status == 130
+
+
+@pytest.mark.parametrize(
+    "arguments", [("up", "-"), ("pipeline", "object", "put", "nightly", "key"), ("secret", "global", "put", "some_key")]
+)
+def test_an_interrupt_ends_what_waits_for_a_pipe(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    """A thread that reads can't be interrupted, and the process would wait for its end."""
+    read, write = os.pipe()
+    with subprocess.Popen([*PROGRAM, *arguments], env=environment, stdin=read, stderr=subprocess.PIPE) as process:
+        os.write(write, b"{")
+        while left_in(read):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, talk = process.communicate()
+    os.close(read)
+    os.close(write)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in talk
+
+
+def left_in(pipe: int) -> int:
+    """How many bytes wait in a pipe."""
+    count = fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0")
+    return int.from_bytes(count, sys.byteorder)
+
+
 @pytest.mark.parametrize(("term", "colour"), [("xterm", True), ("dumb", False)])
 def test_colours_are_for_terminals_that_have_them(environment: dict[str, str], term: str, colour: bool) -> None:  # noqa: FBT001
     _, text = on_terminal(environment | {"TERM": term}, "pipeline", "list")

@@ -2,11 +2,9 @@
 
 import io
 import json
-import sys
 
 import betterproto2
 import pytest
-import typer
 
 from gofer.cli.neutral import LogFilter
 from gofer.cli.output import Output
@@ -171,29 +169,3 @@ def test_a_log_is_exact_unless_a_terminal_shows_it() -> None:
 
     assert written(exact.stdout) == data
     assert written(shown.stdout) == "\ufffd\r\nend".encode()
-
-
-def test_a_question_needs_somebody_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = output()
-    monkeypatch.setattr(sys, "stdin", stream())
-
-    with pytest.raises(typer.Exit) as ended:
-        out.confirm("Really?", expected="yes")
-
-    assert ended.value.exit_code == 2
-    assert b"add --yes" in written(out.stderr)
-
-
-@pytest.mark.parametrize(("answer", "goes_on"), [("nightly\n", True), ("no\n", False), ("", False)])
-def test_only_the_expected_word_goes_on(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool) -> None:  # noqa: FBT001
-    out = output()
-    stdin = Terminal(io.BytesIO(answer.encode()), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdin", stdin)
-
-    if goes_on:
-        out.confirm("Really?", expected="nightly")
-    else:
-        with pytest.raises(typer.Exit):
-            out.confirm("Really?", expected="nightly")
-
-    assert b"Type nightly to go on" in written(out.stderr)

@@ -186,3 +186,54 @@ def test_completion_knows_the_commands() -> None:
     )
 
     assert done.stdout.strip() == "start"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "status", "words"),
+    [
+        ("<&-", ("pipeline", "delete", "nightly"), 2, "add --yes"),
+        ("<&-", ("service", "token", "get"), 2, "pipe it in"),
+        ("<&-", ("up", "-"), 1, "it is empty"),
+        (">&-", ("--version",), 0, ""),
+        (">/dev/full", ("--help",), 1, "can't be written: No space left on device"),
+        (">/dev/full", ("completion", "bash"), 1, "can't be written: No space left on device"),
+    ],
+)
+def test_standard_streams_may_be_closed_or_full(
+    redirection: str, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    ended = run_redirected(redirection, *arguments)
+
+    assert ended.returncode == status
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "gofer itself failed" not in ended.stderr
+
+
+def test_an_error_that_nobody_listens_to_has_its_status() -> None:
+    ended = run_redirected("2>&- >&- <&-", "run", "list", "nightly", "--host", "localhost:1")
+
+    assert ended.returncode == 5
+
+
+def run_redirected(redirection: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command line with its standard streams as a shell redirects them."""
+    command = ["/bin/sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "gofer", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_an_interrupt_before_the_command_begins_is_no_traceback() -> None:
+    interrupted = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "gofer.cli.root":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from gofer.cli import main
+main()
+"""
+
+    ended = run("run", "list", "nightly", code=interrupted)
+
+    assert (ended.returncode, ended.stderr) == (130, "")
