@@ -1,4 +1,6 @@
-"""Followers of events as a process of their own: they note when bytes come, and look at them later.
+"""Followers of events as a process of their own: they note when bytes come, and decrypt and read them later.
+
+So the hundred of them take little of the two cores that they share with the server, as they would not elsewhere.
 
 python -m tests.benchmarks._followers PORT REQUEST_HEX COUNT
 
@@ -7,7 +9,10 @@ the moments as JSON: [id of the event, seconds by the clock that all processes s
 """
 
 import asyncio
+import contextlib
 import json
+import selectors
+import socket
 import ssl
 import sys
 import time
@@ -25,6 +30,7 @@ from tests.benchmarks._server import ROOT
 
 HOST: Final = "127.0.0.1"
 PREFIX_BYTES: Final = 5
+READ_BYTES: Final = 64 * 1024
 HEADERS: Final = [
     (":method", "POST"),
     (":scheme", "https"),
@@ -35,34 +41,36 @@ HEADERS: Final = [
 ]
 
 
-class FollowerProtocol(asyncio.Protocol):
+class Connection:
     """One connection. What is sent to it stays below HTTP/2's first window, so that nothing needs an answer."""
 
-    def __init__(self, request: bytes) -> None:
-        self._connection = H2Connection(H2Configuration(header_encoding="utf-8"))
-        self._request = request
+    def __init__(self, port: int, request: bytes, context: ssl.SSLContext) -> None:
+        """Connect, and ask."""
+        self.socket = socket.create_connection((HOST, port))
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing)
         self._came: list[tuple[float, bytes]] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
-        assert isinstance(transport, asyncio.WriteTransport)
+        self._shake_hands()
+        self._connection = H2Connection(H2Configuration(header_encoding="utf-8"))
         self._connection.initiate_connection()
         self._connection.send_headers(1, HEADERS)
-        body = b"\0" + len(self._request).to_bytes(4, "big") + self._request
-        self._connection.send_data(1, body, end_stream=True)
-        transport.write(self._connection.data_to_send())
+        self._connection.send_data(1, b"\0" + len(request).to_bytes(4, "big") + request, end_stream=True)
+        self._tls.write(self._connection.data_to_send())
+        self.socket.sendall(self._outgoing.read())
 
-    def data_received(self, data: bytes) -> None:
-        """Note when it came."""
+    def read(self) -> None:
+        """Note what has come, and when."""
+        data = self.socket.recv(READ_BYTES)
         self._came.append((time.monotonic(), data))
 
     def events(self) -> list[tuple[int, float]]:
-        """Read what came: the events' ids and when the last byte of each was there."""
+        """Look at what came: the events' ids and when the last byte of each was there."""
         found: list[tuple[int, float]] = []
         rest = b""
         for at, data in self._came:
-            frames = [each.data for each in self._connection.receive_data(data) if isinstance(each, DataReceived)]
-            rest = rest + b"".join(frames)
+            self._incoming.write(data)
+            received = self._connection.receive_data(self._decrypted())
+            rest = rest + b"".join(each.data for each in received if isinstance(each, DataReceived))
             while len(rest) >= PREFIX_BYTES:
                 stop = PREFIX_BYTES + int.from_bytes(rest[1:PREFIX_BYTES], "big")
                 if len(rest) < stop:
@@ -73,22 +81,53 @@ class FollowerProtocol(asyncio.Protocol):
                 rest = rest[stop:]
         return found
 
+    def _shake_hands(self) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.socket.sendall(self._outgoing.read())
+                self._incoming.write(self.socket.recv(READ_BYTES))
+            else:
+                return
 
-async def follow(port: int, request: bytes, count: int) -> list[tuple[int, float]]:
+    def _decrypted(self) -> bytes:
+        pieces: list[bytes] = []
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while piece := self._tls.read(READ_BYTES):
+                pieces.append(piece)
+        return b"".join(pieces)
+
+
+def follow(port: int, request: bytes, count: int) -> list[tuple[int, float]]:
     """Follow until somebody wants to know."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
-    loop = asyncio.get_running_loop()
-    protocols: list[FollowerProtocol] = []
-    for _ in range(count):
-        _, protocol = await loop.create_connection(lambda: FollowerProtocol(request), HOST, port, ssl=context)
-        protocols.append(protocol)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.readline)
-    return [each for protocol in protocols for each in protocol.events()]
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        connections: list[Connection] = []
+        for _ in range(count):
+            connection = Connection(port, request, context)
+            stack.enter_context(connection.socket)
+            selector.register(connection.socket, selectors.EVENT_READ, connection.read)
+            connections.append(connection)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while _all_read(selector):
+            pass
+        return [each for connection in connections for each in connection.events()]
+
+
+def _all_read(selector: selectors.BaseSelector) -> bool:
+    going_on = True
+    for key, _ in selector.select():
+        if key.data is None:  # a line on the standard input
+            going_on = False
+        else:
+            key.data()
+    return going_on
 
 
 class Followers:
@@ -126,5 +165,5 @@ async def followers(port: int, request: bytes, count: int) -> AsyncIterator[Foll
 
 
 if __name__ == "__main__":
-    found = asyncio.run(follow(int(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3])))
+    found = follow(int(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3]))
     sys.stdout.write(json.dumps(found))
