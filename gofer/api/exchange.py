@@ -10,7 +10,7 @@ import betterproto2
 from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
-from gofer.api.grpclib_inside import CutShort, Frame, flush, next_frame, send_buffer
+from gofer.api.grpclib_inside import CutShort, Frame, flush, next_frame, send_at_once, send_buffer
 from gofer.api.patience import Patience
 from gofer.api.room import SMALL_BYTES, RequestRoom
 from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
@@ -35,6 +35,11 @@ def encoded_replies(reply_type: type[M], buffer: bytes) -> M:
     """Let the handler of a stream give many replies as one buffer; see `EncodedMessages`."""
     del reply_type
     return cast("M", EncodedMessages(buffer))
+
+
+def prefixed(message: bytes) -> bytes:
+    """Give an encoded message as it stands in a stream: after a prefix that says how long it is."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 class Exchange:
@@ -97,6 +102,8 @@ class Exchange:
         # Closed here, in the call's own task: else its clean-up would run some time later, in a task of nobody.
         async with aclosing(self._rpc.many_replies(request)) as replies:
             async for reply in replies:
+                if isinstance(reply, EncodedMessages) and send_at_once(self._stream, reply):
+                    continue
                 await self._send(reply)
                 flush(self._stream)  # one event goes to many: the first shall not wait for the last
                 self._patience.rest()
@@ -111,7 +118,7 @@ class Exchange:
         if isinstance(reply, betterproto2.Message) and rough_size(reply) > OFF_LOOP_BYTES:
             reply = Raw(await asyncio.to_thread(encode, reply))
         if isinstance(reply, Raw) and len(reply) > OFF_LOOP_BYTES:
-            reply = EncodedMessages(b"\0" + len(reply).to_bytes(4, "big") + reply)
+            reply = EncodedMessages(prefixed(reply))
         if isinstance(reply, EncodedMessages):
             await send_buffer(self._stream, reply, going_on=self._patience.begin)
             return

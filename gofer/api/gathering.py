@@ -38,6 +38,11 @@ class GatheringTransport(asyncio.Transport):
         if self._waiting_bytes >= MOST_WAITING_BYTES:
             self.flush()
 
+    def write_now(self, data: bytes) -> None:
+        """Send the bytes now, after what waits."""
+        self.flush()
+        self._transport.write(data)
+
     def flush(self) -> None:
         """Send what waits."""
         if self._parts:

@@ -234,6 +234,20 @@ async def test_a_handler_may_give_bytes_in_place_of_messages(tmp_path: Path) -> 
     assert {each.log_line for each in lines} == {"a line of some length"}
 
 
+async def test_many_small_replies_come_whole_and_in_order_also_where_the_client_has_to_be_waited_for(
+    tmp_path: Path,
+) -> None:
+    async def block(message: GetTaskRunLogsRequest) -> AsyncGenerator[GetTaskRunLogsResponse, None]:
+        encoder = LineEncoder()
+        for _ in range(message.run_id):  # three times what HTTP/2's first window takes
+            yield encoded_replies(GetTaskRunLogsResponse, encoder.encode(b"a line of some length\n" * 2))
+
+    async with served(tmp_path, Scripted(logs=block)) as it:
+        lines = [each async for each in it.stub.get_task_run_logs(GetTaskRunLogsRequest(run_id=3000))]
+
+    assert [each.line_num for each in lines] == list(range(1, 6_001))
+
+
 # ---------------------------------------------------------------- clients that leave
 
 

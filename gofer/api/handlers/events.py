@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from gofer.api.caller import current_caller
 from gofer.api.convert.events import event_query_of, event_to_proto
-from gofer.api.exchange import encoded_reply
+from gofer.api.exchange import encoded_replies, prefixed
 from gofer.core.events import Envelope
 from gofer.services.events import Events
 from gofer_sdk._proto import proto
@@ -27,9 +27,9 @@ class EventHandlers(proto.GoferBase):
         """Serve ListEvents."""
         async with aclosing(self._events.stream(current_caller(), event_query_of(message))) as stream:
             async for envelope in stream:
-                yield encoded_reply(proto.ListEventsResponse, self._encoded(envelope))
+                yield encoded_replies(proto.ListEventsResponse, self._encoded(envelope))
 
     def _encoded(self, envelope: Envelope) -> bytes:
         if self._latest is None or self._latest[0] is not envelope:
-            self._latest = envelope, encode(proto.ListEventsResponse(event=event_to_proto(envelope)))
+            self._latest = envelope, prefixed(encode(proto.ListEventsResponse(event=event_to_proto(envelope))))
         return self._latest[1]

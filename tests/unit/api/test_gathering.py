@@ -46,6 +46,20 @@ async def test_what_one_turn_writes_goes_out_as_one_piece_in_order() -> None:
     assert below.said == [b"one two three", b"next turn"]
 
 
+async def test_what_is_to_go_now_goes_after_what_waits_and_before_the_turn_ends() -> None:
+    below = Kept()
+    transport = GatheringTransport(below)
+
+    transport.write_now(b"first")
+    transport.write(b"second")
+    transport.write_now(b"third")
+    before = list(below.said)
+    await asyncio.sleep(0)
+
+    assert before == [b"first", b"second", b"third"]
+    assert below.said == before
+
+
 async def test_a_buffer_that_is_changed_after_it_was_written_is_sent_as_it_was() -> None:
     below = Kept()
     transport = GatheringTransport(below)

@@ -54,6 +54,8 @@ def test_a_stream_reads_and_sends_bytes_as_before() -> None:
     assert list(inspect.signature(protocol.Stream.send_data).parameters) == ["self", "data", "end_stream"]
     assert "raise AssertionError('Received less data than expected')" in inspect.getsource(protocol.Buffer.read)
     assert "self._transport = transport" in inspect.getsource(protocol.Stream.__init__)
+    assert "self._h2_connection = h2_connection" in inspect.getsource(protocol.Stream.__init__)
+    assert "await self.connection.write_ready.wait()" in inspect.getsource(protocol.Stream.send_data)
 
 
 def test_a_connection_remembers_closed_streams_as_before() -> None:
