@@ -19,7 +19,7 @@ from gofer_sdk.client import GoferClient
 from tests.fakes.ports import free_port
 from tests.torture.clients import Clients
 from tests.torture.doomed import faults_of_deletions, faults_of_doomed, faults_of_last_words
-from tests.torture.ends import Ended, faults_of_ends
+from tests.torture.ends import UNRESOLVED, Ended, faults_of_ends
 from tests.torture.expiry import faults_of_expiry, faults_of_pruning
 from tests.torture.ledger import AskedCancel, AskedRun, Ledger, now_ms
 from tests.torture.leftovers import faults_of_files, faults_of_leftovers
@@ -28,8 +28,11 @@ from tests.torture.lives import Life, Zygote
 from tests.torture.moments import Ending, Moment, Place, moments
 from tests.torture.orders import Orders
 from tests.torture.pipelines import ALL_SLOTS, SLOTS, Engine
+from tests.torture.secrets import faults_of_leaks, faults_of_store
 from tests.torture.stored import Stored, faults_of_stored, read_stored
+from tests.torture.terminals import faults_of_visits
 from tests.torture.traces import Marks, TaskKey, faults_of_logs, faults_of_marks, faults_of_times, marks
+from tests.torture.versions import faults_of_runs, faults_of_versions
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = SHUTDOWN_SECONDS + 5.0
@@ -129,6 +132,7 @@ class Batch:
             await self._stop(last)
         if ended is not None:
             self._outcome.faults += faults_of_files(self._folder, ended)
+            self._outcome.faults += faults_of_store(self._folder / "data")
         self._outcome.faults += _faults_of_log(self._folder / "server.log")
 
     # ------------------------------------------------------------ lives
@@ -211,6 +215,8 @@ class Batch:
         self._deaths.append(stored.last_event)
         found = await asyncio.to_thread(faults_of_stored, stored, self._ledger, self._folder / "commits")
         found += faults_of_doomed(stored, self._ledger)
+        found += faults_of_runs(stored, self._ledger)
+        found += await asyncio.to_thread(lambda: list(faults_of_leaks(self._folder)))
         self._outcome.faults += [f"{when}: {fault}" for fault in found]
         return stored
 
@@ -271,6 +277,8 @@ class Batch:
         """Ask the API for everything."""
         stored = await self._check_stored("in the end")
         self._outcome.faults += faults_of_last_words(stored, self._ledger)
+        self._outcome.faults += faults_of_versions(stored, self._ledger)
+        self._outcome.faults += faults_of_visits(self._ledger)
         followed = self._ledger.events[-1].id if self._ledger.events else 0
         async with aclosing(client.events.list(after_id=followed)) as rest:
             self._ledger.events += [event async for event in rest]
@@ -284,7 +292,12 @@ class Batch:
                 async for found in client.task_runs.each(pipeline, run.id):
                     task_runs[key][found.id] = found
         ended = Ended(
-            engine=self._case.engine, events=stored.events, runs=runs, task_runs=task_runs, deaths=self._deaths
+            engine=self._case.engine,
+            events=stored.events,
+            runs=runs,
+            task_runs=task_runs,
+            deaths=self._deaths,
+            gaps=self._ledger.gaps,
         )
         return ended, await _logs_of(client, task_runs)
 
@@ -300,6 +313,10 @@ class Batch:
                 "logs expired": sum(each.logs_expired for each in found),
                 "runs retried": self._ledger.retries,
                 "pipelines deleted": len(self._ledger.doomed),
+                "secrets put": self._ledger.secrets_put,
+                "secrets missed": whys[UNRESOLVED],
+                "versions removed": sum(event.kind == "PIPELINE_CONFIG_DELETED" for event in ended.events),
+                "terminals opened": len(self._ledger.visits),
                 "cancelled runs": sum(run.status == proto.RunRunStatus.CANCELLED for run in ended.runs.values()),
                 "acknowledged cancels": sum(bool(each.acknowledged_ms) for each in self._ledger.cancels),
                 "starts asked again": sum(asked.tries > 1 for asked in self._ledger.runs),

@@ -18,11 +18,17 @@ from gofer_sdk.errors import CallFailed, DeadlineExceeded, FailedPrecondition, N
 from tests.torture.doomed import Doomer
 from tests.torture.ledger import AskedCancel, AskedRun, Ledger, ReadLog, now_ms
 from tests.torture.pipelines import ALL_SLOTS, BY_NAME, GRAPHS, Engine, config_of
+from tests.torture.secrets import Keeper
+from tests.torture.terminals import Manner, visit
+from tests.torture.versions import Registrar
 
 MOST_OPEN: Final = 6
 AGAIN_SHARE: Final = 0.25
 """How many of the starts are of an old run, if there is one that has ended."""
 _AGAIN_SECONDS: Final = 0.05
+_VISITED_SHARE: Final = 0.7
+_VISITED_SECONDS: Final = 0.3
+"""How long a task has to run for somebody to come."""
 _PATIENCE: Final = Patience(
     call_timeout=timedelta(seconds=10),
     attempts=2,
@@ -66,6 +72,8 @@ class Clients:
                     busy.create_task(self._start_runs(number), name=f"starter {number}")
                 busy.create_task(self._cancel(), name="canceller")
                 busy.create_task(self._doom(), name="doomer")
+                busy.create_task(self._keep(), name="keeper")
+                busy.create_task(self._register(), name="registrar")
                 busy.create_task(self._read(), name="reader")
             await self._all_ended()
             following.cancel()
@@ -149,12 +157,20 @@ class Clients:
         await self._insist(ask)
 
     def _accompany(self, chance: random.Random, asked: AskedRun) -> None:
-        """Let some runs be waited for, and some logs be followed."""
+        """Let some runs be waited for, some logs be followed, and some tasks be visited."""
         if chance.random() < 0.3:
             self._group.create_task(self._wait_for(asked), name=f"waiter {asked.pipeline} {asked.run}")
         if chance.random() < 0.4:
             task = chance.choice(BY_NAME[asked.pipeline].tasks).id
             self._group.create_task(self._follow_log(asked, task), name=f"log {asked.pipeline} {asked.run} {task}")
+        slow = [shape.id for shape in BY_NAME[asked.pipeline].tasks if shape.seconds >= _VISITED_SECONDS]
+        if slow and self._engine is not Engine.MEMORY and chance.random() < _VISITED_SHARE:
+            work = self._visit(asked, slow[0], chance.choice(list(Manner)))
+            self._group.create_task(work, name=f"terminal {asked.pipeline} {asked.run} {slow[0]}")
+
+    async def _visit(self, asked: AskedRun, task: str, manner: Manner) -> None:
+        async with self.client() as client:
+            await visit(client, self._ledger, asked, task, manner)
 
     async def _wait_for(self, asked: AskedRun) -> None:
         async with self.client() as client:
@@ -223,6 +239,29 @@ class Clients:
                 if self._stopping.is_set():
                     return
                 await doomer.doom(number, chance)
+
+    async def _keep(self) -> None:
+        """Put, replace and delete what runs need."""
+        chance = self._chance("keeper")
+        await self.deployed.wait()
+        async with self.client() as client:
+            keeper = Keeper(client=client, insist=self._insist, ledger=self._ledger, chance=chance)
+            await keeper.begin()
+            while not self._stopping.is_set():
+                await self._pause(chance.random() * 0.4)
+                await keeper.change()
+
+    async def _register(self) -> None:
+        """Make new versions of what runs."""
+        chance = self._chance("registrar")
+        await self.deployed.wait()
+        async with self.client() as client:
+            registrar = Registrar(
+                client=client, insist=self._insist, ledger=self._ledger, engine=self._engine, marks=self._marks
+            )
+            while not self._stopping.is_set():
+                await self._pause(chance.random() * 0.3)
+                await registrar.register(chance)
 
     async def _follow_events(self) -> None:
         """Follow the journal from its beginning, over every restart."""

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from gofer_sdk.client import GoferClient
 from gofer_sdk.errors import AlreadyExists, NotFound
 from tests.torture.ledger import Doomed, Ledger
-from tests.torture.pipelines import DOOMED, Engine, config_of
+from tests.torture.pipelines import DOOMED, SECRET, Engine, config_of
 from tests.torture.stored import Stored
 
 Insist: TypeAlias = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
@@ -54,6 +54,7 @@ class Doomer:
         registered = await self._client.pipelines.register(config, namespace=name)
         assert registered.config is not None
         await self._client.pipelines.deploy(name, registered.config.version, namespace=name)
+        await self._client.secrets.put(name, SECRET, f"of {name}", force=True, namespace=name)
 
     async def _start(self, doomed: Doomed, request: str) -> None:
         started = await self._client.runs.start(doomed.name, request_id=request, namespace=doomed.name)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gofer_sdk._proto import proto
-from tests.torture.ledger import Ledger
+from tests.torture.ledger import Gap, Ledger
 from tests.torture.pipelines import BY_NAME, SLOTS, Engine, Graph, Needs, Shape
 from tests.torture.stored import StoredEvent
 from tests.torture.timeouts import TIMED_OUT, faults_of_timeout, may_be_late, may_have_ended_before
 
 NO_CODE: Final = 999
+UNRESOLVED: Final = "reference_unresolved"
 _SATISFIED: Final = {
     Needs.ANY: {"SUCCESSFUL", "FAILED", "SKIPPED"},
     Needs.SUCCESS: {"SUCCESSFUL"},
@@ -94,6 +95,7 @@ class Ended:
     runs: dict[Key, proto.Run]
     task_runs: dict[Key, dict[str, proto.TaskRun]]
     deaths: Sequence[int]  # per life: the last event that it stored
+    gaps: Sequence[Gap]  # when the secret that tasks tell may not have been there
 
     def died_between(self, first: int, second: int) -> bool:
         """Tell whether the server that stored one event was dead before the other was."""
@@ -164,6 +166,8 @@ def _run(key: Key, run: proto.Run, story: RunStory, ended: Ended) -> Iterator[st
             spared, right = True, _own_end(shape)
         else:
             right = _right_end(shape, story, statuses, ended)
+        if right == _own_end(shape) and _may_have_missed(shape, found, ended):
+            right = End("FAILED", UNRESOLVED) if end.why == UNRESOLVED else right
         if end.why == TIMED_OUT:
             yield from faults_of_timeout(shape, graph, found, run, cancelled_at=cancelled_at)
         elif end != right:
@@ -174,6 +178,11 @@ def _run(key: Key, run: proto.Run, story: RunStory, ended: Ended) -> Iterator[st
         right_status = "CANCELLED"
     if run.status.name != right_status:
         yield f"it ended {run.status.name}, not {right_status}: {statuses}"
+
+
+def _may_have_missed(shape: Shape, found: proto.TaskRun, ended: Ended) -> bool:
+    """Tell whether the secret that a task needs may not have been there while it was launched."""
+    return bool(shape.tells) and any(gap.meets(found.created, found.ended) for gap in ended.gaps)
 
 
 def _cancelled_at(story: RunStory, task: str, ended: Ended) -> int:

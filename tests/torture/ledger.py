@@ -49,6 +49,29 @@ class Doomed:
     is_gone: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class Gap:
+    """A time in which a secret may not have been there; `until_ms` 0 where it has not ended."""
+
+    from_ms: int
+    until_ms: int = 0
+
+    def meets(self, from_ms: int, until_ms: int) -> bool:
+        """Tell whether the secret may have been missed in that time."""
+        return self.from_ms <= until_ms and (not self.until_ms or from_ms <= self.until_ms)
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """A terminal in a task that was opened: what it has printed, and how its command ended, if that was told."""
+
+    pipeline: str
+    run: int
+    task: str
+    printed: bytes = b""
+    exit_code: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadLog:
     """What a follower of a log was given, to its end."""
@@ -72,6 +95,10 @@ class Ledger:
     refused_logs: list[tuple[str, int, str]] = field(default_factory=list)  # who asked was told that there is none
     doomed: list[Doomed] = field(default_factory=list)
     retries: int = 0
+    deploying: dict[str, int] = field(default_factory=dict)  # versions whose deployment was not acknowledged yet
+    gaps: list[Gap] = field(default_factory=list)  # of the secret that tasks tell
+    secrets_put: int = 0
+    visits: list[Visit] = field(default_factory=list)
     open: set[tuple[str, int]] = field(default_factory=set)  # acknowledged, and not yet told to have ended
     ended: set[tuple[str, int]] = field(default_factory=set)
     errors: dict[str, int] = field(default_factory=dict)  # how calls failed, by kind

@@ -13,7 +13,7 @@ from tests.torture.pipelines import Engine
 
 _WAIT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
-_DATA: Final = re.compile(r"gofer\.db|gofer\.lock|.*\.(key|pem|crt|lock)|logs|processes")
+_DATA: Final = re.compile(r"gofer\.db|gofer-secret\.db|gofer\.lock|.*\.(key|pem|crt|lock)|logs|processes")
 
 
 async def faults_of_leftovers(folder: Path, engine: Engine, instance: str) -> list[str]:

@@ -31,10 +31,11 @@ from gofer.workers.launching import LaunchStep
 from tests.torture.moments import Ending, Moment, Place
 from tests.torture.orders import Orders
 from tests.torture.pipelines import EXPIRY_RUNS, Engine
+from tests.torture.secrets import STORE
+from tests.torture.versions import KEPT
 
 SHUTDOWN_SECONDS = 5
 STOP_SECONDS = 0.5
-NEVER = 1_000_000
 NUMBERS = {Ending.KILL: signal.SIGKILL, Ending.TERM: signal.SIGTERM}
 
 
@@ -43,6 +44,7 @@ def settings_of(orders: Orders) -> Settings:
     folder = orders.folder
     settings = load_settings(config_path=None, dev_mode=True, environment={}, home=folder).settings
     expiry = EXPIRY_RUNS[Engine(orders.engine)]
+    store = replace(settings.secret_store.sqlite, path=folder / "data" / STORE)
     return replace(
         settings,
         server=replace(
@@ -54,8 +56,9 @@ def settings_of(orders: Orders) -> Settings:
         ),
         task_run_logs_dir=folder / "data" / "logs",
         task_run_log_expiry=expiry,
-        pipeline_version_limit=NEVER,
+        pipeline_version_limit=KEPT,
         object_store=replace(settings.object_store, run_object_expiry=expiry),
+        secret_store=replace(settings.secret_store, sqlite=store),
         task_run_stop_timeout=timedelta(seconds=STOP_SECONDS),
         development=replace(settings.development, pretty_logging=False),
         scheduler=replace(settings.scheduler, engine=orders.engine, max_tasks=orders.max_tasks),

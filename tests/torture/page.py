@@ -19,8 +19,17 @@ from tests.torture.results import RESULTS, Result, kept
 BEGIN: Final = "<!-- made by tests.torture.page -->"
 END: Final = "<!-- end -->"
 _SIGNALS: Final = {Ending.KILL: "SIGKILL", Ending.TERM: "SIGTERM", Ending.BOTH: "both in turn"}
-_NEWER: Final = ("timed out", "runs retried", "pipelines deleted", "logs expired")
-_NEWER_HEAD: Final = ("engine", "signal", "kills", *_NEWER)
+_LATER: Final = (
+    (
+        "Those of them with timeouts, retries, deletions and prunes under way:",
+        ("timed out", "runs retried", "pipelines deleted", "logs expired"),
+    ),
+    (
+        "Those of them with secrets, new versions and terminals, too:",
+        ("secrets put", "secrets missed", "versions removed", "terminals opened"),
+    ),
+)
+"""What the load was widened by, one time after the other: a sentence, and figures that only such batches have."""
 _HEAD: Final = (
     "engine",
     "signal",
@@ -38,7 +47,7 @@ _HEAD: Final = (
 
 
 def tables(results: Sequence[Result]) -> str:
-    """Give both tables in Markdown."""
+    """Give all tables in Markdown."""
     groups: dict[tuple[Engine, Ending], list[Result]] = {}
     for result in results:
         case = result.outcome.case
@@ -46,10 +55,10 @@ def tables(results: Sequence[Result]) -> str:
     ordered = [(key, groups[key]) for key in sorted(groups, key=_rank)]
     figures = [_HEAD, *(_figures(*key, found) for key, found in ordered)]
     places = [("engine", "signal", *Place), *(_places(*key, found) for key, found in ordered)]
-    newer = [_NEWER_HEAD, *(row for key, found in ordered if (row := _newer(*key, found)))]
     parts = [*table(figures), "", "Where the kills struck:", "", *table(places)]
-    if len(newer) > 1:
-        parts += ["", "Those of them with timeouts, retries, deletions and prunes under way:", "", *table(newer)]
+    for sentence, names in _LATER:
+        rows = [row for key, found in ordered if (row := _later(*key, found, names=names))]
+        parts += ["", sentence, "", *table([("engine", "signal", "kills", *names), *rows])] if rows else []
     return "\n".join(parts)
 
 
@@ -77,14 +86,14 @@ def _figures(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[s
     )
 
 
-def _newer(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:
+def _later(engine: Engine, ending: Ending, found: Sequence[Result], *, names: Sequence[str]) -> tuple[str, ...]:
     """Give the row of what later batches meet as well; nothing where there was none of them."""
-    later = [result for result in found if "timed out" in result.outcome.figures]
+    later = [result for result in found if names[0] in result.outcome.figures]
     total: Counter[str] = Counter()
     for result in later:
         total.update(result.outcome.figures)
     kills = f"{sum(result.outcome.struck.total() for result in later):,}"
-    return (engine.value, _SIGNALS[ending], kills, *(f"{total[figure]:,}" for figure in _NEWER)) if later else ()
+    return (engine.value, _SIGNALS[ending], kills, *(f"{total[name]:,}" for name in names)) if later else ()
 
 
 def _places(engine: Engine, ending: Ending, found: Sequence[Result]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gofer.core.secret import HIDDEN
 from gofer_sdk._proto import proto
 
 IMAGE: Final = "gofer-test/busybox:1"
@@ -47,9 +48,12 @@ class Shape:
     stubborn: bool = False  # ends by SIGKILL only
     refused: bool = False  # there is no such command
     timeout: float = 0.0  # how many seconds it may run; 0: as long as it likes
+    tells: int = 0  # so many times it writes a secret, and nothing else
 
-    def output(self) -> bytes:
-        """Give every byte that it writes."""
+    def output(self, engine: Engine) -> bytes:
+        """Give every byte of its log."""
+        if self.tells:  # the memory engine's output is one variable, and a secret is all of one
+            return f"{HIDDEN}\n".encode() * (1 if engine is Engine.MEMORY else self.tells)
         lines = []
         for number in range(self.lines):
             lines.append(f"line {number} of {self.id}, which is one of many and of some length\n")
@@ -126,6 +130,14 @@ GRAPHS: Final = (
         timeout=0.7,
     ),
     Graph(id="close", tasks=(Shape(id="close", seconds=0.3, timeout=0.3),), weight=1),
+    Graph(id="visited", tasks=(Shape(id="host", seconds=1.5),)),
+    Graph(
+        id="telling",
+        tasks=(
+            Shape(id="tells", lines=0, tells=8),
+            Shape(id="again", after={"tells": Needs.ANY}, lines=0, tells=1),
+        ),
+    ),
 )
 """Those that are started at random."""
 
@@ -138,6 +150,11 @@ ALL_SLOTS: Final = Graph(
     id="slots", tasks=tuple(Shape(id=f"slot_{number}", seconds=LONG, lines=1) for number in range(SLOTS))
 )
 """As many tasks at once as the server has slots: they are all running at last only where none of them is stuck."""
+
+SECRET: Final = "told"
+"""The key of the secret that tasks write."""
+TELLING: Final = "telling"
+"""The pipeline that has it."""
 
 _ON_THE_WIRE: Final = {Needs.ANY: _Required.ANY, Needs.SUCCESS: _Required.SUCCESS, Needs.FAILURE: _Required.FAILURE}
 BY_NAME: Final = {graph.id: graph for graph in (*GRAPHS, ALL_SLOTS)}
@@ -155,10 +172,17 @@ while [ $i -lt $LINES ]; do
   [ $((i % 10)) != 9 ] || echo "error $i of $GOFER_TASK_ID" >&2
   i=$((i+1))
 done
+i=0
+while [ $i -lt "$TELLS" ]; do
+  echo "$TOLD"
+  sleep 0.05
+  i=$((i+1))
+done
 [ "$PAUSE" = 0.0 ] || sleep $PAUSE
 mark end
 exit $CODE
 """
+_REFERENCE: Final = f"pipeline_secret{{{{{SECRET}}}}}"
 _TO_FILE: Final = 'echo "$GOFER_PIPELINE_ID $GOFER_RUN_ID $GOFER_TASK_ID $uuid $1" >>"$MARKS"'
 _TO_LOG: Final = 'echo "mark $uuid $1"'  # a container shares no file with anybody; the daemon is asked, too
 
@@ -203,12 +227,13 @@ def _for_shell(shape: Shape, marks: str) -> dict[str, str]:
         "PAUSE": str(shape.seconds),
         "CODE": str(shape.code),
         "STUBBORN": "yes" if shape.stubborn else "",
-    }
+        "TELLS": str(shape.tells),
+    } | ({"TOLD": _REFERENCE} if shape.tells else {})
 
 
 def _for_memory(shape: Shape) -> dict[str, str]:
     script = {
-        "GOFER_MEMORY_LOG": shape.output().decode(),
+        "GOFER_MEMORY_LOG": _REFERENCE if shape.tells else shape.output(Engine.MEMORY).decode(),
         "GOFER_MEMORY_SLEEP": f"{shape.seconds * 1000:.0f}ms",
         "GOFER_MEMORY_EXIT_CODE": str(shape.code),
         "GOFER_MEMORY_IGNORE_SIGTERM": "true" if shape.stubborn else "false",

@@ -39,6 +39,7 @@ class StoredRun:
     state: str
     request_id: str
     stop_at: int | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Stored:
     runs: dict[tuple[str, int], StoredRun]
     task_runs: dict[tuple[str, int, str], StoredTaskRun]
     live_versions: dict[str, list[int]]
+    versions: dict[str, set[int]]
 
     @property
     def last_event(self) -> int:
@@ -76,7 +78,7 @@ def read_stored(database: Path) -> Stored:
             if path.exists():
                 shutil.copyfile(path, copy.with_name(path.name))
         if not copy.exists():
-            return Stored(health=[], events=[], runs={}, task_runs={}, live_versions={})
+            return Stored(health=[], events=[], runs={}, task_runs={}, live_versions={}, versions={})
         with closing(sqlite3.connect(copy)) as connection:
             return _read(connection)
 
@@ -86,24 +88,28 @@ def _read(connection: sqlite3.Connection) -> Stored:
     health += [f"broken reference: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "journal" not in tables:  # it died before its first start was through
-        return Stored(health=health, events=[], runs={}, task_runs={}, live_versions={})
+        return Stored(health=health, events=[], runs={}, task_runs={}, live_versions={}, versions={})
     runs = [
-        StoredRun(pipeline=row[0], id=row[1], state=row[2], request_id=row[3], stop_at=row[4])
-        for row in connection.execute("SELECT pipeline, id, state, request_id, stop_at FROM runs")
+        StoredRun(pipeline=row[0], id=row[1], state=row[2], request_id=row[3], stop_at=row[4], version=row[5])
+        for row in connection.execute("SELECT pipeline, id, state, request_id, stop_at, version FROM runs")
     ]
     task_runs = [
         StoredTaskRun(pipeline=row[0], run=row[1], id=row[2], state=row[3], stop_at=row[4])
         for row in connection.execute("SELECT pipeline, run, id, state, stop_at FROM task_runs")
     ]
     live: dict[str, list[int]] = {}
-    for pipeline, version in connection.execute("SELECT pipeline, version FROM pipeline_configs WHERE state = 'LIVE'"):
-        live.setdefault(pipeline, []).append(version)
+    versions: dict[str, set[int]] = {}
+    for pipeline, version, state in connection.execute("SELECT pipeline, version, state FROM pipeline_configs"):
+        versions.setdefault(pipeline, set()).add(version)
+        if state == "LIVE":
+            live.setdefault(pipeline, []).append(version)
     return Stored(
         health=health,
         events=[_event(row) for row in connection.execute("SELECT id, at, kind, details FROM journal ORDER BY id")],
         runs={(run.pipeline, run.id): run for run in runs},
         task_runs={(task.pipeline, task.run, task.id): task for task in task_runs},
         live_versions=live,
+        versions=versions,
     )
 
 
@@ -157,7 +163,7 @@ def _commits(stored: Stored, path: Path) -> Iterator[str]:
 
 def _acknowledged(stored: Stored, ledger: Ledger) -> Iterator[str]:
     for pipeline, version in ledger.deployed.items():
-        if [version] != stored.live_versions.get(pipeline):
+        if stored.live_versions.get(pipeline) not in ([version], [ledger.deploying.get(pipeline)]):
             yield f"{pipeline}: version {version} was deployed, live is {stored.live_versions.get(pipeline)}"
     for asked in ledger.runs:
         if asked.run:

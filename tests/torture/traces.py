@@ -166,13 +166,14 @@ def _is_right(log: bytes, pipeline: str, engine: Engine, found: proto.TaskRun) -
     by_itself = found.status.name == "SUCCESSFUL" or why == "abnormal_exit"
     if not by_itself and (shape.refused or not (found.started or engine is Engine.MEMORY)):
         return log == b""  # on the memory engine it may have run, and died with its server before that was stored
+    written = shape.output(engine)
     if engine is not Engine.DOCKER:
-        return log == shape.output() if by_itself else shape.output().startswith(log)
+        return log == written if by_itself else written.startswith(log)
     mark = _MARK.search(log)
     if mark is None:
         return log == b"" and not by_itself
     begin, end = (b"mark %s %s\n" % (mark[1], word) for word in (b"begin", b"end"))
-    lines = shape.output().splitlines(keepends=True)
+    lines = written.splitlines(keepends=True)
     stdout = b"".join([begin, *(line for line in lines if not line.startswith(b"error")), end])
     stderr = b"".join(line for line in lines if line.startswith(b"error"))
     return is_merged(log, stdout, stderr, whole=by_itself)

@@ -19,7 +19,7 @@ from tests.torture.stored import Stored, StoredEvent, StoredRun, StoredTaskRun, 
 from tests.torture.traces import Executions, faults_of_logs, faults_of_marks, faults_of_times, is_merged
 
 KEY = ("single", 1)
-LOG = BY_NAME["single"].task("only").output()
+LOG = BY_NAME["single"].task("only").output(Engine.PROCESS)
 _Status = proto.TaskRunTaskRunStatus
 
 
@@ -39,9 +39,10 @@ def stored(events: list[StoredEvent], *, state: str = "SUCCEEDED") -> Stored:
     return Stored(
         health=[],
         events=events,
-        runs={KEY: StoredRun(pipeline="single", id=1, state=state, request_id="0-0", stop_at=None)},
+        runs={KEY: StoredRun(pipeline="single", id=1, state=state, request_id="0-0", stop_at=None, version=1)},
         task_runs={(*KEY, "only"): StoredTaskRun(pipeline="single", run=1, id="only", state="SUCCEEDED", stop_at=None)},
         live_versions={},
+        versions={},
     )
 
 
@@ -85,6 +86,7 @@ def ended(
         runs={KEY: run()},
         task_runs={KEY: {"only": found or task_run()}},
         deaths=[4],
+        gaps=[],
     )
 
 

@@ -99,7 +99,7 @@ def deleted(*kinds: str) -> Stored:
         )
         for number, kind in enumerate(told, start=1)
     ]
-    return Stored(health=[], events=about_it, runs={}, task_runs={}, live_versions={})
+    return Stored(health=[], events=about_it, runs={}, task_runs={}, live_versions={}, versions={})
 
 
 ALL_GONE = deleted("NAMESPACE_DELETION_REQUESTED", "PIPELINE_DELETED", "NAMESPACE_DELETED")
@@ -110,7 +110,7 @@ def doomed(*, wished: bool, gone: bool) -> Ledger:
 
 
 def test_what_was_deleted_leaves_its_story_and_no_row() -> None:
-    row = StoredRun(pipeline="doomed_0", id=1, state="CANCELLED", request_id="0", stop_at=None)
+    row = StoredRun(pipeline="doomed_0", id=1, state="CANCELLED", request_id="0", stop_at=None, version=1)
     left = replace(ALL_GONE, runs={("doomed_0", 1): row})
 
     assert [] == [*faults_of_doomed(ALL_GONE, doomed(wished=True, gone=True))]
@@ -143,6 +143,7 @@ def expired(removed: int) -> Ended:
             ("single", run): {"only": proto.TaskRun(id="only", logs_removed=run <= removed)} for run in range(1, 7)
         },
         deaths=[],
+        gaps=[],
     )
 
 
