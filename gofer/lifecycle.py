@@ -18,7 +18,7 @@ import sys
 import threading
 from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -33,6 +33,7 @@ LARGE_BLOCK_BYTES: Final = 128 * 1024
 """With this glibc begins, too."""
 _MALLOC_LIMITS: Final = (-3, -1)  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_TOLD_WITHIN: Final = timedelta(seconds=1)
 
 
 class Worker(Protocol):
@@ -88,13 +89,13 @@ class OwnedTasks:
         return len(self._tasks)
 
     def spawn(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
-        """Start `work` as a task of the block; `ShuttingDown` once the block is being left."""
+        """Start `work` as a task of the block; `ShuttingDown` once a task has failed or the block is being left."""
         if self._closed:
             work.close()
             raise ShuttingDown(f"{name} can't start: its owner is stopping")
         task = self._group.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
         return task
 
     def cancel_all(self) -> None:
@@ -102,6 +103,11 @@ class OwnedTasks:
         self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
+
+    def _end(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._closed = True  # the group takes no more either
 
 
 @asynccontextmanager
@@ -164,8 +170,15 @@ def exit_in_time(limit: timedelta, *, exit_now: Callable[[int], object] = os._ex
     thread's work, so that a loop that hangs is no excuse either.
     """
 
+    def tell() -> None:
+        with suppress(OSError, ValueError):  # nobody listens any more
+            sys.stderr.write(f"gofer: the stop took more than {limit}; leaving without it\n")
+
     def out_of_time() -> None:
-        sys.stderr.write(f"gofer: the stop took more than {limit}; leaving without it\n")
+        # Whoever should read it may be what the stop hangs for: the words get a thread of their own, and a moment.
+        telling = threading.Thread(target=tell, daemon=True)
+        telling.start()
+        telling.join(_TOLD_WITHIN.total_seconds())
         exit_now(1)
 
     timer = threading.Timer(limit.total_seconds(), out_of_time)

@@ -1,13 +1,10 @@
 import asyncio
 import ctypes
-import os
 import resource
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 import pytest
@@ -17,14 +14,11 @@ from gofer.lifecycle import (
     MANY_FILES,
     TLS_READ_BYTES,
     allow_many_files,
-    exit_in_time,
     owned_tasks,
     reraise_cancellation,
     running,
-    stop_on_signals,
 )
 from tests.fakes.stress import cancel_during_start, start_stop_stress
-from tests.fakes.waiting import SOON_SECONDS
 
 GRACE = timedelta(minutes=1)
 NO_GRACE = timedelta(milliseconds=10)
@@ -275,50 +269,24 @@ async def test_no_task_can_be_spawned_while_the_owner_stops() -> None:
         tasks.spawn(nothing(), name="late")
 
 
-async def test_the_first_signal_stops_and_the_second_ends_the_process() -> None:
-    stopped = asyncio.Event()
-    codes: list[int] = []
-    exited = asyncio.Event()
+async def test_no_task_can_be_spawned_once_another_has_failed() -> None:
+    """The group takes none from that moment on, though its block is left only later."""
+    refused: list[bool] = []
 
-    def exit_now(code: int) -> None:
-        codes.append(code)
-        exited.set()
+    def spawn_too_late(_: object) -> None:
+        with pytest.raises(ShuttingDown, match="late"):
+            tasks.spawn(asyncio.sleep(0), name="late")
+        refused.append(True)
 
-    with stop_on_signals(stopped.set, exit_now=exit_now):
-        os.kill(os.getpid(), signal.SIGTERM)
-        await stopped.wait()
-        assert codes == []
-        os.kill(os.getpid(), signal.SIGINT)
-        await exited.wait()
+    async def fail() -> None:
+        raise Boom("first")
 
-    assert codes == [130]
+    with suppress(Boom):
+        async with owned_tasks() as tasks:
+            tasks.spawn(fail(), name="first").add_done_callback(spawn_too_late)
+            await asyncio.Event().wait()
 
-
-def test_a_stop_that_hangs_ends_the_process_in_time(capfd: pytest.CaptureFixture[str]) -> None:
-    codes: list[int] = []
-    left = threading.Event()
-
-    def exit_now(code: int) -> None:
-        codes.append(code)
-        left.set()
-
-    with exit_in_time(NO_GRACE, exit_now=exit_now) as begin:
-        begin()
-        begin()
-        assert left.wait(SOON_SECONDS)
-
-    assert codes == [1]
-    assert "took more than" in capfd.readouterr().err
-
-
-def test_a_stop_in_time_and_a_life_without_one_end_nothing() -> None:
-    codes: list[int] = []
-    with exit_in_time(GRACE, exit_now=codes.append) as begin:
-        begin()
-    with exit_in_time(NO_GRACE, exit_now=codes.append):
-        pass
-
-    assert codes == []
+    assert refused == [True]
 
 
 @pytest.fixture
