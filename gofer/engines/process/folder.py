@@ -88,11 +88,12 @@ def make_folder(root: Path, spec: ContainerSpec, *, argv: tuple[str, ...], envir
             remove_tree(temporary)
 
 
-def clear_leftovers(root: Path) -> None:
-    """Remove what a crash left half made or half removed."""
-    for path in root.iterdir():
-        if path.name.startswith((_NEW, _GONE)):
-            remove_tree(path)
+def clear_leftovers(root: Path) -> tuple[Path, ...]:
+    """Remove what a crash left half made or half removed; give what can't be removed, as it is another user's."""
+    found = [path for path in root.iterdir() if path.name.startswith((_NEW, _GONE))]
+    for path in found:
+        remove_tree(path)
+    return tuple(path for path in found if path.exists())
 
 
 def list_attempts(root: Path, instance: InstanceId) -> tuple[AttemptId, ...]:
@@ -224,17 +225,23 @@ class AttemptFolder:
 def remove_tree(path: Path) -> None:
     """Remove a folder of a task, also parts of it that the task closed to its own user; none is no error.
 
-    What a process that is still alive writes meanwhile may stay behind; `clear_leftovers` takes it at the next start.
+    What a process that is still alive writes meanwhile may stay behind, and what another user made in it (the task may
+    have run `sudo`, or a container with a folder of this one); `clear_leftovers` tries it again at the next start.
     """
     with contextlib.suppress(FileNotFoundError):
         try:
             shutil.rmtree(path)
         except PermissionError:
-            for folder in _folders(path):
-                folder.chmod(FOLDER_MODE)
+            _open_folders(path)
             shutil.rmtree(path, ignore_errors=True)
         except OSError:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_folders(path: Path) -> None:
+    for folder in _folders(path):
+        with contextlib.suppress(PermissionError):  # another user's
+            folder.chmod(FOLDER_MODE)
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -59,8 +59,8 @@ def is_alive(shim: Shim, boot: BootId) -> bool:
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
-    """Send a signal to the group of a living leader; none left is no error."""
-    with contextlib.suppress(ProcessLookupError):
+    """Send a signal to the group of a living leader; none left is no error, nor only what is another user's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 

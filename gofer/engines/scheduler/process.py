@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from gofer.config.settings import ProcessSettings
 from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput, NotFound
 from gofer.core.ids import AttemptId, InstanceId
@@ -55,6 +57,8 @@ from gofer.engines.protocols import (
 )
 from gofer.engines.terminals import Terminal, TerminalSpec
 from gofer.files import ensure_private_folder
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +307,11 @@ def _prepare(root: Path, open_files: int) -> tuple[Tools, BootId]:
     try:
         os.close(os.pidfd_open(os.getpid()))
         ensure_private_folder(root)
-        clear_leftovers(root)
+        if left := clear_leftovers(root):
+            _log.warning(
+                "folders of ended tasks can't be removed, another user has made something in them; remove them by hand",
+                folders=[str(path) for path in left],
+            )
         return Tools.found(open_files=open_files), read_boot_id()
     except OSError as error:
         raise EngineUnavailable(f"the process engine needs Linux 5.3 or newer, and {root}: {error}") from error
