@@ -1,6 +1,7 @@
 """Commands on a terminal beside the program of a running container, on the engines that have terminals."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -8,6 +9,8 @@ from gofer.core.errors import FailedPrecondition, NotFound
 from gofer.engines.protocols import ContainerHandle
 from gofer.engines.terminals import AttachingEngine, Terminal, TerminalSize, TerminalSpec, attaching
 from tests.conformance.cases import NO_GRACE, EngineUnderTest
+from tests.conformance.test_cancelling import cancelled_at
+from tests.fakes.waiting import until as until_true
 
 UNKNOWN = "0" * 64
 MUST_HAVE_THEM = {"docker", "process"}
@@ -145,6 +148,24 @@ async def test_a_cancelled_reader_leaves_nothing(tested: EngineUnderTest) -> Non
         reader.cancel()
 
     assert not await is_alive(tested, handle, pids[0])
+
+
+async def test_who_is_cancelled_while_a_terminal_is_opened_or_left_leaves_nothing(tested: EngineUnderTest) -> None:
+    handle = await holding(tested)
+    seconds = f"1000.{uuid.uuid4().int}"
+
+    async def attached() -> None:
+        async with engine_of(tested).attach(handle, sh(f"exec sleep {seconds}")):
+            pass
+
+    async def all_are_gone() -> bool:
+        seen, _ = await printed(tested, handle, sh(r"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' '"))
+        return seconds.encode() not in seen
+
+    suspension = 0
+    while await cancelled_at(suspension, attached()):
+        suspension += 1
+    await until_true(all_are_gone)  # those that were not opened, or not left, to the end are so a bit later
 
 
 async def test_several_are_attached_at_once(tested: EngineUnderTest) -> None:

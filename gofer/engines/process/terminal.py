@@ -45,7 +45,7 @@ async def process_terminal(
     folder: AttemptFolder, spec: TerminalSpec, *, sh: str, threads: Threads
 ) -> AsyncIterator["ProcessTerminal"]:
     """Open a terminal beside the task of a folder. Raises `FailedPrecondition` where that does not run."""
-    terminal = await threads.run_to_end(lambda: _spawn(folder, spec, sh), ProcessTerminal)
+    terminal = ProcessTerminal(await threads.made(lambda: _spawn(folder, spec, sh), drop=_drop))
     try:
         yield terminal
     finally:
@@ -119,7 +119,8 @@ class ProcessTerminal:
         finally:
             # Off the loop and to its end, also where the wait was cancelled: nothing of it may go on.
             asyncio.get_running_loop().remove_reader(self._pidfd)
-            await threads.run_to_end(lambda: _end(self._pid, self._pidfd), lambda _: None)
+            os.close(self._pidfd)
+            await threads.run_to_end(lambda: _end(self._pid), lambda _: None)
 
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -162,7 +163,12 @@ def _spawn(folder: AttemptFolder, spec: TerminalSpec, sh: str) -> _Spawned:
         raise
     finally:
         os.close(slave)
-    return _Spawned(pid=pid, pidfd=os.pidfd_open(pid), master=master)
+    try:
+        return _Spawned(pid=pid, pidfd=os.pidfd_open(pid), master=master)
+    except OSError:  # too many files are open
+        os.close(master)
+        _end(pid)
+        raise
 
 
 def _spawn_on(terminal: str, words: tuple[str, ...], environment: Mapping[str, str]) -> int:
@@ -194,10 +200,16 @@ def _environment_of(folder: AttemptFolder) -> dict[str, str]:
     raise FailedPrecondition("the task does not run any more", folder=folder.path.name)
 
 
-def _end(pid: int, pidfd: int) -> None:
+def _drop(spawned: _Spawned) -> None:
+    os.close(spawned.master)
+    os.close(spawned.pidfd)
+    _end(spawned.pid)
+
+
+def _end(pid: int) -> None:
+    """Kill what is left of the session of a child, and reap that."""
     end_session(pid)
     os.waitpid(pid, 0)
-    os.close(pidfd)
 
 
 def _set_size(descriptor: int, size: TerminalSize) -> None:

@@ -46,6 +46,21 @@ class Threads:
             outcome.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise
 
+    async def made(self, make: Callable[[], T], *, drop: Callable[[T], object]) -> T:
+        """Give what was made; where the caller goes away meanwhile, a thread drops it as soon as it is there."""
+        loop = asyncio.get_running_loop()
+        making = loop.run_in_executor(self._pool, _translated(make))
+
+        def drop_it(done: asyncio.Future[T]) -> None:
+            if done.exception() is None:
+                loop.run_in_executor(None, drop, done.result())  # this engine's own pool may be closed by now
+
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(drop_it)
+            raise
+
     async def close(self) -> None:
         """Take no more work and wait for what is under way."""
         await asyncio.to_thread(self._pool.shutdown)

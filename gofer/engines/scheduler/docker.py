@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,7 @@ from gofer.engines.scheduler.docker_make import Maker
 from gofer.engines.scheduler.docker_pull import Images
 from gofer.engines.scheduler.docker_terminal import Terminals
 from gofer.engines.terminals import Terminal, TerminalSpec
+from gofer.lifecycle import OwnedTasks, owned_tasks
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +76,7 @@ class DockerEngine:
         self._settings = settings
         self._endpoint = endpoint
         self._connected: _Connected | None = None
+        self._stack = AsyncExitStack()
         self._fresh: set[ContainerHandle] = set()  # made here, and never told to start
         self._void: dict[ContainerHandle, AttemptId | None] = {}  # stopped before their start, and so removed
         self._creating: WeakValueDictionary[AttemptId, asyncio.Lock] = WeakValueDictionary()
@@ -85,21 +87,20 @@ class DockerEngine:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises `EngineUnavailable`; `FailedPrecondition` where the daemon is too old."""
-        client = await DockerClient.connect(self._endpoint)
-        try:
-            self._connected = await _Connected.to(client, self._settings)
-        except BaseException:
-            await client.close()
-            raise
+        async with AsyncExitStack() as stack:
+            client = await DockerClient.connect(self._endpoint)
+            stack.push_async_callback(client.close)
+            tasks = await stack.enter_async_context(owned_tasks())
+            self._connected = await _Connected.to(client, self._settings, tasks)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connections; containers go on."""
-        connected, self._connected = self._connected, None
-        if connected is not None:
-            await connected.client.close()
+        self._connected = None
+        await self._stack.aclose()
 
     # ------------------------------------------------------------ making and starting
 
@@ -210,7 +211,8 @@ class DockerEngine:
         inspected = _ours(handle, await self._present(handle))
         if status_of(inspected).state is not ContainerState.RUNNING:
             raise FailedPrecondition(f"the container {handle} does not run", handle=handle)
-        async with self._terminals.opened(self._client, handle, spec) as terminal:
+        connected = self._reach()
+        async with self._terminals.opened(connected.client, handle, spec, tasks=connected.tasks) as terminal:
             yield terminal
 
     async def inspect(self, handle: ContainerHandle) -> ContainerStatus:
@@ -277,7 +279,7 @@ class DockerEngine:
         try:
             await self._delete(handle)
         except BaseException:
-            del self._void[handle]
+            self._void.pop(handle, None)  # a removal may have forgotten it meanwhile
             raise
 
     async def _end_running(self, handle: ContainerHandle, signal: str, grace: timedelta) -> None:
@@ -331,20 +333,23 @@ class DockerEngine:
 class _Connected:
     """What there is while the engine is entered."""
 
-    def __init__(self, client: DockerClient, settings: DockerSettings, *, has_init: bool, cores: int) -> None:
+    def __init__(
+        self, client: DockerClient, settings: DockerSettings, *, tasks: OwnedTasks, has_init: bool, cores: int
+    ) -> None:
         self.client = client
+        self.tasks = tasks
         self.images = Images(client, timeout=settings.pull_timeout)
         self.maker = Maker(client, self.images, settings, has_init=has_init)
         self.start_gate = asyncio.Semaphore(settings.start_gate or _STARTS_PER_CORE * cores)
 
     @classmethod
-    async def to(cls, client: DockerClient, settings: DockerSettings) -> Self:
+    async def to(cls, client: DockerClient, settings: DockerSettings, tasks: OwnedTasks) -> Self:
         """Look at the daemon behind the client."""
         cores = int_of(await client.get("info"), "NCPU")
         has_init = has_init_program(await client.daemon_version())
         if settings.init and not has_init:
             _log.warning("this Docker has no docker-init: a program that sets no handler ignores SIGTERM")
-        return cls(client, settings, has_init=settings.init and has_init, cores=max(1, cores))
+        return cls(client, settings, tasks=tasks, has_init=settings.init and has_init, cores=max(1, cores))
 
 
 def create(settings: DockerSettings) -> DockerEngine:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from gofer.engines.protocols import ContainerHandle
 from gofer.engines.scheduler.docker_client import DockerClient, HijackedStream
 from gofer.engines.scheduler.docker_convert import Json, int_of, object_of, text_of, texts_of
 from gofer.engines.terminals import TerminalSize, TerminalSpec
+from gofer.lifecycle import OwnedTasks
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +31,8 @@ _END_WITHIN: Final = timedelta(seconds=10)
 _LOOK_WITHIN: Final = timedelta(seconds=5)
 _PAUSE_SECONDS: Final = 0.05
 _TRIES: Final = 100  # until Docker knows how a command has ended that it gave the end of
+_LOOKS_TO_BEGIN: Final = 40  # for a command whose start is under way
+_LOOKS_TO_END: Final = 10  # for one that was killed, before that is done again
 # Kills what bears the first mark and not the second. Processes that are killed may have started others meanwhile.
 # `$(...)` takes the NUL bytes out.
 _KILL: Final = r"""
@@ -45,6 +49,14 @@ done
 """
 
 
+class _Stage(Enum):
+    """How far a command is, as Docker tells it."""
+
+    MADE = auto()  # its start may be under way: Docker answers to that before it begins
+    RUNNING = auto()
+    ENDED = auto()
+
+
 class Terminals:
     """The terminals of one process, whose commands bear marks that begin alike."""
 
@@ -54,9 +66,12 @@ class Terminals:
 
     @asynccontextmanager
     async def opened(
-        self, client: DockerClient, handle: ContainerHandle, spec: TerminalSpec
+        self, client: DockerClient, handle: ContainerHandle, spec: TerminalSpec, *, tasks: OwnedTasks
     ) -> AsyncIterator["DockerTerminal"]:
-        """Open a terminal in a running container. Raises `NotFound`, and `FailedPrecondition` where it does not run."""
+        """Open a terminal in a running container. Raises `NotFound`, and `FailedPrecondition` where it does not run.
+
+        It is ended by one of the tasks, which goes on where who leaves it is cancelled meanwhile.
+        """
         mark = f"{self._mark}.{secrets.token_hex(16)}"
         command = await _made(client, handle, list(spec.command), [*_pairs(spec), mark], tty=True)
         try:
@@ -65,7 +80,7 @@ class Terminals:
                 await terminal.resize(spec.size)
                 yield terminal
         finally:
-            await _end(client, handle, command, mark)
+            await asyncio.shield(tasks.spawn(_end(client, handle, command, mark), name=f"end a terminal in {handle}"))
 
     async def end_left(self, client: DockerClient, handle: ContainerHandle) -> None:
         """Kill what an earlier process has left on terminals in a container, at the first call for it; raises nothing.
@@ -146,18 +161,33 @@ async def _made(
 
 
 async def _end(client: DockerClient, handle: ContainerHandle, command: str, mark: str) -> None:
-    """Kill what bears the mark, where the command has not ended; a container that has ended took it along."""
+    """Kill what bears the mark, unless the command has ended; a container that has ended took it along."""
     try:
         async with asyncio.timeout(_END_WITHIN.total_seconds()):
-            if not (await client.get(f"exec/{command}/json")).get("Running"):
-                return
-            await _kill(client, handle, mark, spare=f"{MARK}=none")
-            while (await client.get(f"exec/{command}/json")).get("Running"):  # noqa: ASYNC110 (Docker tells nobody)
-                await asyncio.sleep(_PAUSE_SECONDS)
+            stage = await _stage_after(client, command, _Stage.MADE, looks=_LOOKS_TO_BEGIN)
+            while stage is _Stage.RUNNING:  # what has just begun may not bear the mark yet, and is killed the next time
+                await _kill(client, handle, mark, spare=f"{MARK}=none")
+                stage = await _stage_after(client, command, _Stage.RUNNING, looks=_LOOKS_TO_END)
     except NotFound:
         return
     except (GoferError, TimeoutError) as error:
         _log.warning("a command on a terminal may go on in its container", container=handle, error=str(error))
+
+
+async def _stage_after(client: DockerClient, command: str, stage: _Stage, *, looks: int) -> _Stage:
+    """Give the command's stage as soon as it is another one; the same after so many looks."""
+    for _ in range(looks):
+        now = _stage_of(await client.get(f"exec/{command}/json"))
+        if now is not stage:
+            return now
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return stage
+
+
+def _stage_of(told: Json) -> _Stage:
+    if told.get("Running"):
+        return _Stage.RUNNING
+    return _Stage.MADE if told.get("ExitCode") is None else _Stage.ENDED
 
 
 async def _kill(client: DockerClient, handle: ContainerHandle, mark: str, *, spare: str) -> None:
