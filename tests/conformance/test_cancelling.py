@@ -19,7 +19,7 @@ HELLO = Behaviour(output=(out(b"hello\n"),), exit_code=6)
 ENDED_OUTCOMES = [(6, b"hello\n"), (137, b"")]  # the latter where a removal had begun
 STOPPED_OUTCOMES = [(137, b""), (137, b"ready\n"), (143, b"ready\n"), (143, b"")]
 MOST_AWAITS = 40
-LONG_GRACE = timedelta(seconds=15)
+LONG_GRACE = timedelta(minutes=1)
 
 Method = Callable[[EngineUnderTest, ContainerSpec, ContainerHandle], Awaitable[object]]
 

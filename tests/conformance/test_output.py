@@ -71,10 +71,13 @@ async def test_both_streams_are_kept_in_their_order(tested: EngineUnderTest) -> 
 
 
 async def test_streams_that_are_not_written_at_once_come_in_arrival_order(tested: EngineUnderTest) -> None:
-    spec = tested.shell("echo o1; sleep 0.2; echo e1 >&2; sleep 0.2; echo o2; sleep 0.2; echo e2 >&2")
-    handle = await tested.started(spec)
-
-    assert await tested.output(handle) == b"o1\ne1\no2\ne2\n"
+    read = b""
+    for pause in (0.2, 2):  # on a machine that is too busy to read meanwhile it is longer
+        script = f"echo o1; sleep {pause}; echo e1 >&2; sleep {pause}; echo o2; sleep {pause}; echo e2 >&2"
+        read = await tested.output(await tested.started(tested.shell(script)))
+        if read == b"o1\ne1\no2\ne2\n":
+            return
+    raise AssertionError(f"they came as {read!r}")
 
 
 async def test_output_comes_while_the_container_runs(tested: EngineUnderTest) -> None:

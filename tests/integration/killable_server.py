@@ -38,7 +38,7 @@ def settings_of(data: Path, engine: str, port: int) -> Settings:
             host=Address(host="127.0.0.1", port=port),
             address=Address(host="127.0.0.1", port=port),
             storage_path=data / "data" / "gofer.db",
-            shutdown_timeout=timedelta(seconds=5),
+            shutdown_timeout=timedelta(seconds=45),
         ),
         task_run_logs_dir=data / "data" / "logs",
         scheduler=replace(settings.scheduler, engine=engine),

@@ -224,7 +224,7 @@ async def test_a_terminal_ends_with_the_token_that_opened_it(guarded: Secured, *
     text, token = await guarded.make("default")
     if expires:
         text = "e" * 64
-        await guarded.store(text, kind=TokenKind.MANAGEMENT, life=timedelta(seconds=2))
+        await guarded.store(text, kind=TokenKind.MANAGEMENT, life=timedelta(seconds=5))  # it begins meanwhile
 
     script = "trap '' HUP TERM; echo pid $$ .; while :; do sleep 0.1; done"
     async with attached(guarded.stub(text), init(script)) as stream:

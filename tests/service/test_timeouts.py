@@ -35,8 +35,8 @@ async def start(stub: proto.GoferStub, run_timeout: str = "") -> proto.Run:
     return run
 
 
-async def work_of(stub: proto.GoferStub) -> proto.TaskRun:
-    found = (await stub.get_task_run(proto.GetTaskRunRequest(pipeline_id="simple", run_id=1, id="work"))).task_run
+async def work_of(stub: proto.GoferStub, *, run: int = 1) -> proto.TaskRun:
+    found = (await stub.get_task_run(proto.GetTaskRunRequest(pipeline_id="simple", run_id=run, id="work"))).task_run
     assert found is not None
     return found
 
@@ -135,14 +135,21 @@ class TestProcesses:
     def settings(self, settings: Settings) -> Settings:
         return replace(settings, scheduler=SchedulerSettings(engine="process"))
 
+    @pytest.mark.timeout(90)
     async def test_a_process_that_runs_longer_than_its_timeout_is_ended(self, stub: proto.GoferStub) -> None:
-        stubborn = timed("100ms")
-        stubborn.command = ["/bin/sh", "-c", "trap '' TERM; while true; do sleep 0.05; done"]
-        await up(stub, stubborn)
+        for timeout in ("100ms", "2s", "20s"):
+            stubborn = timed(timeout)
+            stubborn.command = ["/bin/sh", "-c", "trap '' TERM; while true; do sleep 0.05; done"]
+            await up(stub, stubborn)
 
-        run = await ended(stub, await start(stub))
-        work = await work_of(stub)
+            run = await ended(stub, await start(stub))
+            work = await work_of(stub, run=run.id)
 
-        assert run.status == proto.RunRunStatus.FAILED
-        assert (work.status_reason and work.status_reason.code, work.exit_code) == ("timed_out", 137)
-        assert work.ended - work.started >= 1100
+            assert run.status == proto.RunRunStatus.FAILED
+            assert work.status_reason is not None
+            assert work.status_reason.code == "timed_out"
+            if work.exit_code != 143:  # else a machine was too busy to start it in that time, and gets more
+                assert work.exit_code == 137
+                assert work.ended - work.started >= 1100
+                return
+        raise AssertionError("it ended at once, however long it had had")

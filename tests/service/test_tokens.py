@@ -309,12 +309,17 @@ async def test_a_token_that_is_revoked_ends_its_streams_and_no_others(guarded: S
     assert "PIPELINE_REGISTERED" == went_on.event.type
 
 
+@pytest.mark.timeout(90)
 async def test_a_token_that_expires_ends_its_streams(guarded: Secured) -> None:
-    await guarded.store("e" * 64, kind=TokenKind.MANAGEMENT, life=timedelta(seconds=1))
-    async with opened(guarded.stub("e" * 64).list_events(proto.ListEventsRequest(follow=True))) as events:
-        await anext(events)
+    ended: list[tuple[Status, str]] = []
+    for text, seconds in (("a" * 64, 1), ("b" * 64, 5), ("c" * 64, 25)):
+        await guarded.store(text, kind=TokenKind.MANAGEMENT, life=timedelta(seconds=seconds))
+        async with opened(guarded.stub(text).list_events(proto.ListEventsRequest(follow=True))) as events:
+            ended.append(await rest_of(events))
+        if "meanwhile" in ended[-1][1]:  # else a machine was too busy to begin in that time, and gets more
+            break
 
-        assert (Status.UNAUTHENTICATED, "your token has expired meanwhile") == await rest_of(events)
+    assert (Status.UNAUTHENTICATED, "your token has expired meanwhile") == ended[-1]
 
 
 async def test_followed_logs_end_with_their_token_too(guarded: Secured) -> None:

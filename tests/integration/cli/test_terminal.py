@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,24 @@ def environment(server: str, home: Path) -> dict[str, str]:
 def pipeline(environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """The id of a pipeline whose one task runs the test's script."""
     name = re.sub(r"\W", "_", request.node.name)[-32:]
-    message = Pipeline(id=name, tasks=[Task(id="only", image="i", script=request.param)]).to_message()
+    script = request.param.replace("GATE", str(tmp_path / "gate"))
+    message = Pipeline(id=name, tasks=[Task(id="only", image="i", script=script)]).to_message()
     (tmp_path / "pipeline.bin").write_bytes(encode(message))
     subprocess.run([*PROGRAM, "up", str(tmp_path / "pipeline.bin")], env=environment, check=True, capture_output=True)
     return name
 
 
-def on_terminal(environment: dict[str, str], *arguments: str, columns: int = 80) -> tuple[int, str]:
-    """Run the command line on a terminal; return its exit status and all that the terminal got."""
+def quiet(_: bytes) -> None:
+    """Look at nothing that is shown."""
+
+
+def on_terminal(
+    environment: dict[str, str], *arguments: str, columns: int = 80, shown: Callable[[bytes], object] = quiet
+) -> tuple[int, str]:
+    """Run the command line on a terminal; return its exit status and all that the terminal got.
+
+    What it has got so far is told to `shown` whenever there is more.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen([*PROGRAM, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -48,6 +59,7 @@ def on_terminal(environment: dict[str, str], *arguments: str, columns: int = 80)
     try:
         while part := os.read(ours, 65536):
             got += part
+            shown(bytes(got))
     except OSError:
         pass  # how a terminal without a process on it ends
     finally:
@@ -55,9 +67,18 @@ def on_terminal(environment: dict[str, str], *arguments: str, columns: int = 80)
     return process.wait(), got.decode()
 
 
-@pytest.mark.parametrize("pipeline", ["echo hello; sleep 1"], indirect=True)
-def test_a_run_is_shown_live_on_a_terminal_and_stays_as_a_picture(environment: dict[str, str], pipeline: str) -> None:
-    status, text = on_terminal(environment, "run", "start", pipeline, "--follow")
+@pytest.mark.parametrize("pipeline", ["echo hello; until [ -e GATE ]; do sleep 0.05; done"], indirect=True)
+def test_a_run_is_shown_live_on_a_terminal_and_stays_as_a_picture(
+    environment: dict[str, str], pipeline: str, tmp_path: Path
+) -> None:
+    def shown(text: bytes) -> None:
+        if b"1 running" in text:
+            (tmp_path / "gate").touch()
+
+    try:
+        status, text = on_terminal(environment, "run", "start", pipeline, "--follow", shown=shown)
+    finally:
+        (tmp_path / "gate").touch()
 
     assert status == 0
     assert "only | hello" in text

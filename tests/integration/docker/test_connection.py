@@ -135,7 +135,7 @@ async def test_answers_in_small_pieces_are_as_good(
 async def test_while_the_daemon_is_away_nothing_is_known_and_afterwards_all(
     cutter: DockerCutter, cut_engine: DockerEngine, attempts: Attempts
 ) -> None:
-    spec = attempts.shell("echo one; sleep 0.5; echo two; exit 4")
+    spec = attempts.shell("echo one; while ! [ -e /tmp/back ]; do sleep 0.05; done; echo two; exit 4")
     handle = await cut_engine.create(spec)
     read = b""
     with pytest.raises(EngineUnavailable):  # noqa: PT012 # the stream breaks while it is read
@@ -154,6 +154,7 @@ async def test_while_the_daemon_is_away_nothing_is_known_and_afterwards_all(
         await cut_engine.stop(handle, grace=timedelta(seconds=1))
 
     await cutter.listen()
+    await _touch(handle, "/tmp/back")
     async with cut_engine.logs(handle, since=LogCursor(stdout_bytes=len(read))) as chunks:
         rest = b"".join([chunk.data async for chunk in chunks])
 

@@ -103,7 +103,7 @@ async def test_a_paused_container_is_a_running_one_and_can_be_stopped(engine: Do
         await docker.post(f"containers/{handle}/pause")
 
     state = (await engine.inspect(handle)).state
-    await engine.stop(handle, grace=timedelta(seconds=10))
+    await engine.stop(handle, grace=timedelta(minutes=1))
 
     assert state is ContainerState.RUNNING
     assert (await engine.wait(handle)).exit_code == 143

@@ -26,7 +26,7 @@ from tests.integration.docs.warm import Done, run_warm, simple_words
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 40
 COMMAND_SECONDS: Final = 60
-MOMENT_SECONDS: Final = 20
+MOMENT_SECONDS: Final = 60
 """What a page says of things that happen by themselves is true within such a moment."""
 
 _USUAL_ADDRESSES: Final = ("localhost:8080", "localhost:9090")

@@ -194,7 +194,7 @@ async def test_a_slow_engine_costs_time_and_nothing_else(cutter: DockerCutter, t
         await deploy(client, task("work", SCRIPT))
         cutter.delay = timedelta(seconds=0.5)
         run = await start(client)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await client.system.info()
         await until_running(client, run, "work")
         await go(containers, "work")
@@ -237,7 +237,7 @@ async def test_what_others_do_to_containers_is_told_as_it_was(cutter: DockerCutt
 async def do_to_containers(ids: Mapping[str, str]) -> None:
     """Do to containers, behind the server's back, what their names say."""
     await docker("kill", ids["killed"])
-    await docker("stop", "-t", "1", ids["stopped"])
+    await docker("stop", "-t", "60", ids["stopped"])
     await docker("pause", ids["paused"], ids["cancelled"])
     await docker("rm", "-f", ids["removed"])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -125,11 +126,27 @@ async def test_what_was_replaced_right_before_a_kill_is_gone_after_the_next_star
     """It is deleted after the reply, so that the last of these are there at the kill."""
     async with server(tmp_path, "memory") as first, first.client() as client:
         await register(client)
-        for number in range(10):
-            await client.objects.put(PIPELINE, "same", b"%d" % number, force=True)
+        last = await put_until_one_waits(first, client, tmp_path)
         await first.kill()
     assert 1 < parts_in(tmp_path)
 
     async with server(tmp_path, "memory") as second, second.client() as client:
-        assert b"9" == await client.objects.get(PIPELINE, "same")
+        assert last == await client.objects.get(PIPELINE, "same")
         assert 1 == parts_in(tmp_path)
+
+
+async def put_until_one_waits(its: ServerProcess, client: GoferClient, folder: Path) -> bytes:
+    """Replace an object until the server stands still with what was replaced not yet deleted; what it holds then."""
+    for number in range(1000):
+        await client.objects.put(PIPELINE, "same", b"%d" % number, force=True)
+        its.process.send_signal(signal.SIGSTOP)
+        await until(lambda: stands_still(its.process.pid))
+        if number > 1 and parts_in(folder) > 1:
+            return b"%d" % number
+        its.process.send_signal(signal.SIGCONT)
+    raise AssertionError("what was replaced was always gone already")
+
+
+def stands_still(pid: int) -> bool:
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
