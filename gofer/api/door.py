@@ -24,13 +24,16 @@ class Door:
         if missing:
             raise TypeError(f"every call needs a row in gofer/api/rules.py; missing: {', '.join(missing)}")
 
+    def is_open(self, rpc: Rpc) -> bool:
+        """Tell whether the RPC needs no token."""
+        return self.rules[rpc.path].needs is Needs.NOTHING
+
     async def admit(self, rpc: Rpc, call: Call) -> Caller:
         """Give who calls. Raises `Unauthenticated`, and `PermissionDenied` for what only management may do."""
-        needs = self.rules[rpc.path].needs
-        if needs is Needs.NOTHING:
+        if self.is_open(rpc):
             return await self._anybody(call)
         caller = await self.identify(call)
-        if needs is Needs.MANAGEMENT and not caller.is_admin:
+        if self.rules[rpc.path].needs is Needs.MANAGEMENT and not caller.is_admin:
             raise PermissionDenied(f"{rpc.name} needs a management token")
         return caller
 

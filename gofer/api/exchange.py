@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import betterproto2
 from grpclib.server import Stream
 
 from gofer.api.composite import Rpc
-from gofer.api.grpclib_inside import CutShort, Frame, flush, next_frame, send_at_once, send_buffer
+from gofer.api.grpclib_inside import Frame, flush, next_frame, read_no_more, send_at_once, send_buffer
+from gofer.api.inbox import CutShort
 from gofer.api.patience import Patience
 from gofer.api.room import SMALL_BYTES, RequestRoom
 from gofer.core.errors import InvalidInput, LimitReached, NotImplementedYet, Unavailable
 from gofer_sdk.codec import OFF_LOOP_BYTES, MalformedMessage, Raw, decode, encode, rough_size
+
+OPEN_BYTES: Final = 4 * 1024
+"""Of a request that needs no token: nothing in it is long."""
+TYPED_BYTES: Final = 1024 * 1024
+"""Of each request of a call that goes both ways."""
 
 M = TypeVar("M", bound=betterproto2.Message)
 
@@ -97,7 +103,10 @@ class Exchange:
     async def _reply_to(self, request: object) -> None:
         self._patience.rest()
         if not self._rpc.cardinality.server_streaming:
-            await self._send(await self._rpc.one_reply(request))
+            reply = await self._rpc.one_reply(request)
+            del request
+            self._give_back()  # the client may take its time
+            await self._send(reply)
             return
         # Closed here, in the call's own task: else its clean-up would run some time later, in a task of nobody.
         async with aclosing(self._rpc.many_replies(request)) as replies:
@@ -129,6 +138,7 @@ class Exchange:
         request = await self._receive()
         if request is None:
             raise InvalidInput(f"{self._rpc.name} needs a request message, and none came")
+        read_no_more(self._stream)
         return request
 
     def _give_back(self) -> None:
@@ -152,13 +162,15 @@ class Exchange:
         except MalformedMessage as error:
             raise InvalidInput(str(error)) from error
         self._check(request)
+        if self._rpc.cardinality.server_streaming:
+            self._give_back()  # it is kept for as long as the stream lasts, which may be for ever
         return request
 
     def _check_size(self, frame: Frame) -> None:
         limit = self._max_message_bytes
         cardinality = self._rpc.cardinality
-        if cardinality.server_streaming and not cardinality.client_streaming:
-            limit = min(limit, SMALL_BYTES)  # it is kept for as long as the stream lasts, which may be for ever
+        if cardinality.server_streaming:
+            limit = min(limit, TYPED_BYTES if cardinality.client_streaming else SMALL_BYTES)
         if frame.size_bytes > limit:
             raise LimitReached(
                 f"the request has {frame.size_bytes} bytes: {self._rpc.name} takes at most {limit} at once",

@@ -17,7 +17,7 @@ from grpclib.server import Stream
 from gofer.api.caller import Call, calling
 from gofer.api.composite import Rpc
 from gofer.api.door import Door
-from gofer.api.exchange import Exchange
+from gofer.api.exchange import OPEN_BYTES, Exchange
 from gofer.api.grpclib_inside import CLIENT_HAS_GONE, PATIENCE, accepted_on
 from gofer.api.room import RequestRoom
 from gofer.api.status import grpc_error
@@ -177,6 +177,8 @@ class Gateway:
             def check(request: object) -> None:
                 if open_call.over is not None:
                     raise open_call.over
+                if caller.expires_at is not None and caller.expires_at <= self._clock.now():
+                    raise _expired()
                 self._door.check_request(rpc, caller, request)
 
             with calling(caller):
@@ -184,7 +186,7 @@ class Gateway:
                     stream,
                     rpc,
                     check=check,
-                    max_message_bytes=self._max_message_bytes,
+                    max_message_bytes=OPEN_BYTES if self._door.is_open(rpc) else self._max_message_bytes,
                     room=self._room,
                     patience=self.patience,
                 )

@@ -7,9 +7,10 @@ hold little for each of them.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Never
+from functools import partial
+from typing import TYPE_CHECKING, Final, Never, cast
 
 import structlog
 from grpclib import protocol
@@ -24,6 +25,7 @@ from h2.exceptions import ProtocolError
 from h2.utilities import SizeLimitDict
 
 from gofer.api.gathering import GatheringTransport
+from gofer.api.inbox import CutShort, Inbox
 
 if TYPE_CHECKING:
     from grpclib._typing import IServable
@@ -46,13 +48,13 @@ which makes eight megabytes of every connection that lasts."""
 PIECE_BYTES: Final = 64 * 1024
 """Of a message, to look at whether the other side goes on sending or taking."""
 TIMEOUT: Final = "grpc-timeout"
+MOST_DIGITS: Final = 18
+"""Of a timeout: three decades, in nanoseconds."""
+BINARY: Final = "-bin"
+"""How the names of metadata end whose values are bytes."""
 _A_MILLISECOND: Final = {"H": 1, "M": 1, "S": 1, "m": 1, "u": 1_000, "n": 1_000_000}
 PREFIX_BYTES: Final = 5  # of a message: a byte that says whether it is compressed, then its length
 _SHOWN_OF_A_PATH: Final = 200  # characters
-
-
-class CutShort(Exception):
-    """The client ended the stream in the middle of a message."""
 
 
 class Frame:
@@ -72,7 +74,7 @@ class Frame:
         left = self.size_bytes
         while left:
             going_on()
-            piece = await _read(self._stream, min(left, PIECE_BYTES))
+            piece = await self._stream._stream.recv_data(min(left, PIECE_BYTES))  # noqa: SLF001
             if not piece:
                 raise CutShort
             pieces.append(piece)
@@ -82,15 +84,15 @@ class Frame:
 
 async def next_frame(stream: Stream[object, object]) -> Frame | None:
     """Read the prefix of the next message; None where the client has ended its side. Raises `CutShort`."""
-    prefix = await _read(stream, PREFIX_BYTES)
+    prefix = await stream._stream.recv_data(PREFIX_BYTES)  # noqa: SLF001
     return Frame(stream, prefix) if prefix else None
 
 
-async def _read(stream: Stream[object, object], size_bytes: int) -> bytes:
-    try:
-        return await stream._stream.recv_data(size_bytes)  # noqa: SLF001
-    except AssertionError as error:  # how grpclib says that the stream ended before that many bytes
-        raise CutShort from error
+def read_no_more(stream: Stream[object, object]) -> None:
+    """Drop what the client sends from now on."""
+    buffer: object = stream._stream.buffer  # noqa: SLF001
+    assert isinstance(buffer, Inbox)  # noqa: S101 - every call was given one
+    buffer.close()
 
 
 async def send_buffer(
@@ -174,8 +176,8 @@ class TolerantHandler(Handler):
         self, stream: protocol.Stream, headers: list[tuple[str, str]], release_stream: Callable[[], object]
     ) -> None:
         """Start a call; without a path it is unknown, and a deadline that has passed is one that passes at once."""
-        mended = [(name, _at_least_a_millisecond(value) if name == TIMEOUT else value) for name, value in headers]
-        super().accept(stream, [(":method", ""), (":path", ""), *mended], release_stream)
+        stream.buffer = cast("protocol.Buffer", Inbox(partial(_acknowledge, stream)))
+        super().accept(stream, [(":method", ""), (":path", ""), *_mended(headers)], release_stream)
         self._tasks[stream].add_done_callback(lambda done: self._forget(stream, done))
 
     def cancel(self, stream: protocol.Stream) -> None:
@@ -194,12 +196,26 @@ class TolerantHandler(Handler):
         self.leave_if_over()
 
 
-def _at_least_a_millisecond(timeout: str) -> str:
-    # A shorter one has passed before grpclib looks at it, which it takes for a fault of the method.
+def _acknowledge(stream: protocol.Stream, size_bytes: int) -> None:
+    if not stream.connection.is_closing() and stream.id is not None:
+        stream.connection.ack(stream.id, size_bytes)
+
+
+def _mended(headers: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        if name == TIMEOUT:
+            yield from ((name, timeout) for timeout in _timeouts(value))
+        elif not name.endswith(BINARY):  # no call reads any, and grpclib never answers where one is malformed
+            yield name, value
+
+
+def _timeouts(timeout: str) -> Iterator[str]:
     amount, unit = timeout[:-1], timeout[-1:]
     if not (amount.isascii() and amount.isdigit()) or unit not in _A_MILLISECOND:
-        return timeout  # which grpclib refuses
-    return timeout if int(amount) >= _A_MILLISECOND[unit] else "1m"
+        yield timeout  # which grpclib refuses
+    elif len(amount) <= MOST_DIGITS:  # a longer one is none, and too long for Python's numbers in the end
+        # A shorter one has passed before grpclib looks at it, which it takes for a fault of the method.
+        yield timeout if int(amount) >= _A_MILLISECOND[unit] else "1m"
 
 
 class TrackedProtocol(H2Protocol):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from grpclib.client import Channel
+from grpclib.config import Configuration
 
 from gofer.api.caller import Call, Identify, LoopbackTrust
 from gofer.api.door import Door
@@ -99,10 +100,12 @@ async def served(
 
 
 @asynccontextmanager
-async def channel_to(server: ApiServer, certificate: Path) -> AsyncIterator[Channel]:
+async def channel_to(
+    server: ApiServer, certificate: Path, *, config: Configuration | None = None
+) -> AsyncIterator[Channel]:
     context = ssl.create_default_context(cafile=str(certificate))
     context.set_alpn_protocols(["h2"])
-    channel = Channel("localhost", server.port, ssl=context, codec=WireCodec())
+    channel = Channel("localhost", server.port, ssl=context, codec=WireCodec(), config=config)
     try:
         yield channel
     finally:

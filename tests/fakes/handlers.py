@@ -8,15 +8,17 @@ from gofer.core.errors import NotImplementedYet
 from gofer_sdk._proto import proto
 
 Get = Callable[[proto.GetPipelineRequest], Awaitable[proto.GetPipelineResponse]]
+Attach = Callable[[AsyncIterator[proto.AttachToTaskRunRequest]], AsyncGenerator[proto.AttachToTaskRunOutput, None]]
 Logs = Callable[[proto.GetTaskRunLogsRequest], AsyncGenerator[proto.GetTaskRunLogsResponse, None]]
 
 
 class Scripted(proto.GoferBase):
     """Answers one call of each kind; the test puts in what happens in them."""
 
-    def __init__(self, *, get: Get | None = None, logs: Logs | None = None) -> None:
+    def __init__(self, *, get: Get | None = None, logs: Logs | None = None, attach: Attach | None = None) -> None:
         self.get = get
         self.logs = logs
+        self.attach = attach or _in_capitals
 
     async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
         assert self.get is not None
@@ -33,9 +35,17 @@ class Scripted(proto.GoferBase):
     async def attach_to_task_run(
         self, messages: AsyncIterator[proto.AttachToTaskRunRequest]
     ) -> AsyncIterator[proto.AttachToTaskRunOutput]:
-        async for message in messages:
-            assert message.input is not None
-            yield proto.AttachToTaskRunOutput(output=message.input.input.upper())
+        async with aclosing(self.attach(messages)) as replies:
+            async for reply in replies:
+                yield reply
+
+
+async def _in_capitals(
+    messages: AsyncIterator[proto.AttachToTaskRunRequest],
+) -> AsyncGenerator[proto.AttachToTaskRunOutput, None]:
+    async for message in messages:
+        assert message.input is not None
+        yield proto.AttachToTaskRunOutput(output=message.input.input.upper())
 
 
 def compose(*parts: proto.GoferBase) -> Composite:

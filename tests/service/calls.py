@@ -84,8 +84,13 @@ class Endless:
             self.closed.set()
 
 
-async def answers_to(it: Served, *calls: list[tuple[str, str]]) -> list[dict[bytes, bytes]]:
-    """Make calls with these headers and an empty message, and give the headers and trailers that answer each."""
+async def answers_to(
+    it: Served, *calls: list[tuple[str, str]], data: tuple[bytes, ...] = (framed(b""),)
+) -> list[dict[bytes, bytes]]:
+    """Make calls with these headers and a message, empty if nothing is said of it, in so many frames.
+
+    Give the headers and trailers that answer each.
+    """
     context = ssl.create_default_context(cafile=str(it.certificate))
     context.set_alpn_protocols(["h2"])
     reader, writer = await asyncio.open_connection("localhost", it.server.port, ssl=context)
@@ -93,7 +98,9 @@ async def answers_to(it: Served, *calls: list[tuple[str, str]]) -> list[dict[byt
     connection.initiate_connection()
     for number, headers in enumerate(calls):
         connection.send_headers(2 * number + 1, [(":scheme", "https"), *headers, *HEADERS])
-        connection.send_data(2 * number + 1, framed(b""), end_stream=True)
+        for each in data:
+            connection.send_data(2 * number + 1, each)
+        connection.end_stream(2 * number + 1)
     writer.write(connection.data_to_send())
     answers: dict[int, dict[bytes, bytes]] = {}
     left = len(calls)

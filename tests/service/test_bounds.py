@@ -1,25 +1,39 @@
 """What one client, or very many, may ask of the server's memory."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from grpclib.client import Channel
+from grpclib.config import Configuration
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Stream
 
+from gofer.api.exchange import OPEN_BYTES, TYPED_BYTES
 from gofer.api.gateway import LARGEST_AT_ONCE
 from gofer.api.grpclib_inside import MOST_CLOSED_STREAMS, PIECE_BYTES, TrackingServer
+from gofer.api.handlers.health import CHECK, HealthCheckRequest, HealthCheckResponse
 from gofer.api.listen import listen
 from gofer.api.room import SMALL_BYTES
-from gofer_sdk._proto.proto import GetPipelineRequest, GetPipelineResponse, GetTaskRunLogsRequest, GoferStub
+from gofer_sdk._proto.proto import (
+    AttachToTaskRunInput,
+    AttachToTaskRunOutput,
+    AttachToTaskRunRequest,
+    GetPipelineRequest,
+    GetPipelineResponse,
+    GetTaskRunLogsRequest,
+    GoferStub,
+)
 from gofer_sdk.codec import WireCodec, encode
 from tests.fakes.api import FREE_PORT, MAX_MESSAGE_BYTES, Served, channel_to, make_gateway, served
 from tests.fakes.handlers import Scripted
-from tests.service.calls import GET, echo, framed, text_of
+from tests.service.calls import GET, answers_to, echo, framed, text_of
 
+SMALLEST_WINDOWS = Configuration(http2_connection_window_size=2**16 - 1, http2_stream_window_size=2**16 - 1)
 LARGE = "x" * (MAX_MESSAGE_BYTES - 100)
 
 
@@ -118,6 +132,86 @@ async def _send_slowly(stream: Stream, begun: asyncio.Event, pause: timedelta) -
         await asyncio.sleep(pause.total_seconds())
 
 
+async def test_who_needs_no_token_sends_nothing_large(tmp_path: Path) -> None:
+    """Two of these could keep all others' large requests out, whoever they were."""
+
+    async def told(size: int) -> Status:
+        call = api.channel.request(CHECK, Cardinality.UNARY_UNARY, HealthCheckRequest, HealthCheckResponse)
+        try:
+            async with call as stream:
+                await stream.send_message(HealthCheckRequest(service="x" * size), end=True)
+                await stream.recv_message()
+        except GRPCError as error:
+            return error.status
+        return Status.OK
+
+    async with served(tmp_path, Scripted()) as api:
+        assert await told(OPEN_BYTES - 100) is Status.NOT_FOUND
+        assert await told(OPEN_BYTES) is Status.RESOURCE_EXHAUSTED
+
+
+async def test_who_types_much_that_nobody_takes_keeps_no_room_of_others(tmp_path: Path) -> None:
+    """Two terminals that took nothing kept all large requests out for as long as they were open."""
+    reached = asyncio.Semaphore(0)
+    release = asyncio.Event()
+    typed = AttachToTaskRunRequest(input=AttachToTaskRunInput(chunk=b"x" * (TYPED_BYTES - 100)))
+
+    async def hold(
+        messages: AsyncIterator[AttachToTaskRunRequest],
+    ) -> AsyncGenerator[AttachToTaskRunOutput, None]:
+        await anext(messages)
+        reached.release()
+        await release.wait()
+        yield AttachToTaskRunOutput()
+
+    async def attach(message: AttachToTaskRunRequest) -> None:
+        async for _ in api.stub.attach_to_task_run([message]):
+            pass
+
+    async with (
+        served(tmp_path, Scripted(get=echo, attach=hold)) as api,
+        channel_to(api.server, api.certificate) as other,
+        asyncio.TaskGroup() as group,
+    ):
+        room = LARGEST_AT_ONCE * MAX_MESSAGE_BYTES // TYPED_BYTES
+        for _ in range(room):
+            group.create_task(attach(typed))
+        for _ in range(room):
+            await reached.acquire()
+        answer = await GoferStub(other).get_pipeline(GetPipelineRequest(id=LARGE))
+        release.set()
+        with pytest.raises(GRPCError) as caught:
+            await attach(AttachToTaskRunRequest(input=AttachToTaskRunInput(chunk=b"x" * TYPED_BYTES)))
+
+    assert text_of(answer) == LARGE
+    assert caught.value.status is Status.RESOURCE_EXHAUSTED
+
+
+async def test_who_takes_a_large_reply_slowly_keeps_no_room_of_others(tmp_path: Path) -> None:
+    """It kept that of its request until the last byte of the reply was taken."""
+    reached = asyncio.Semaphore(0)
+
+    async def answer(message: GetPipelineRequest) -> GetPipelineResponse:
+        reached.release()
+        return await echo(message)
+
+    async with (
+        served(tmp_path, Scripted(get=answer)) as api,
+        channel_to(api.server, api.certificate, config=SMALLEST_WINDOWS) as slow,
+        channel_to(api.server, api.certificate) as other,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(LARGEST_AT_ONCE):
+            call = slow.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse)
+            stream = await stack.enter_async_context(call)
+            stack.push_async_callback(stream.cancel)
+            await stream.send_message(GetPipelineRequest(id=LARGE), end=True)
+            await reached.acquire()
+        taken = await GoferStub(other).get_pipeline(GetPipelineRequest(id=LARGE))
+
+    assert text_of(taken) == LARGE
+
+
 async def test_a_stream_of_replies_keeps_no_large_request(tmp_path: Path) -> None:
     """It would keep its room for as long as it lasts."""
     async with served(tmp_path, Scripted()) as api:
@@ -172,3 +266,39 @@ async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
 
     assert all(first)
     assert over == b""
+
+
+async def test_a_request_may_come_in_any_frames(tmp_path: Path) -> None:
+    """One without bytes was taken for the end."""
+    whole = framed(encode(GetPipelineRequest(id="hello")))
+    pieces = (b"", *(whole[at : at + 1] for at in range(len(whole))), b"")
+    async with served(tmp_path, Scripted(get=echo)) as api:
+        answers = await answers_to(api, [(":method", "POST"), (":path", GET)], data=(b"", whole[:7], b"", whole[7:]))
+        again = await answers_to(api, [(":method", "POST"), (":path", GET)], data=pieces)
+
+    assert [answer[b"grpc-status"] for answer in (*answers, *again)] == [b"0", b"0"]
+
+
+async def test_what_comes_after_a_request_is_dropped(tmp_path: Path) -> None:
+    """It was held for as long as the call lasted."""
+    reached, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(message: GetPipelineRequest) -> GetPipelineResponse:
+        reached.set()
+        await release.wait()
+        return GetPipelineResponse()
+
+    size = 3 * Configuration().__for_server__().http2_stream_window_size
+    async with (
+        served(tmp_path, Scripted(get=hold)) as api,
+        api.channel.request(GET, Cardinality.UNARY_UNARY, GetPipelineRequest, GetPipelineResponse) as stream,
+    ):
+        await stream.send_request()
+        await stream._stream.send_data(framed(b""))  # noqa: SLF001 - grpclib itself sends one message
+        await reached.wait()
+        await stream._stream.send_data(b"x" * size, end_stream=True)  # noqa: SLF001 - as above
+        stream._end_done = True  # noqa: SLF001 - as above
+        release.set()
+        answer = await stream.recv_message()
+
+    assert answer == GetPipelineResponse()

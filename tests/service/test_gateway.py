@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Never
@@ -148,6 +149,17 @@ async def test_who_is_not_let_in_reaches_no_handler(tmp_path: Path) -> None:
             await it.stub.get_pipeline(GetPipelineRequest())
 
     assert caught.value.status is Status.UNAUTHENTICATED
+
+
+async def test_a_request_that_comes_after_its_token_has_expired_is_refused(tmp_path: Path) -> None:
+    async def identify(call: Call) -> Caller:
+        return Caller(name=call.path, is_admin=True, expires_at=datetime.now(UTC))  # of a request that takes long
+
+    async with served(tmp_path, Scripted(get=echo), identify=identify) as it:
+        with pytest.raises(GRPCError) as caught:
+            await it.stub.get_pipeline(GetPipelineRequest())
+
+    assert (Status.UNAUTHENTICATED, "your token has expired meanwhile") == (caught.value.status, caught.value.message)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +342,24 @@ async def test_odd_bytes_in_metadata_are_no_end_of_the_connection(echoing: Serve
     answers = await answers_to(echoing, [*call, ("x-odd", "ü")], [*call, ("x-odd", "\U0001f600")], call)
 
     assert [answer[b"grpc-status"] for answer in answers] == [b"0"] * 3
+
+
+@pytest.mark.parametrize("value", ["a", "ab=", "ü", "\0"])
+async def test_malformed_bytes_in_metadata_are_no_fault_of_the_call(echoing: Served, value: str) -> None:
+    """Such a call was never answered."""
+    (answer,) = await answers_to(echoing, [(":method", "POST"), (":path", GET), ("x-odd-bin", value)])
+
+    assert answer[b"grpc-status"] == b"0"
+
+
+@pytest.mark.parametrize("digits", [19, 400, 5000])
+async def test_a_deadline_that_nobody_lives_to_see_is_none(echoing: Served, digits: int) -> None:
+    """Such a call was never answered, or ended its connection."""
+    call = [(":method", "POST"), (":path", GET)]
+
+    answers = await answers_to(echoing, [*call, ("grpc-timeout", "9" * digits + "H")], call)
+
+    assert [answer[b"grpc-status"] for answer in answers] == [b"0", b"0"]
 
 
 async def test_a_call_without_a_path_or_method_is_answered(echoing: Served) -> None:
