@@ -57,7 +57,7 @@ class PipelineHandlers(proto.GoferBase):
     async def get_pipeline(self, message: proto.GetPipelineRequest) -> proto.GetPipelineResponse:
         """Serve GetPipeline."""
         target = Target(namespace=message.namespace_id, pipeline=message.id)
-        key = (proto.GetPipelineRequest, current_caller(), target, message.version)
+        key = (proto.GetPipelineRequest, current_caller(), target.namespace, target.pipeline, message.version)
         reply = await self._kept.of(key, lambda: self._get_pipeline(target, message.version))
         return encoded_reply(proto.GetPipelineResponse, reply)
 

@@ -53,9 +53,9 @@ class RunHandlers(proto.GoferBase):
         """Serve ListRuns."""
         target = Target(namespace=message.namespace_id, pipeline=message.pipeline_id)
         page = page_of(message, self._results_limit)
-        reply = await self._kept.of(
-            (proto.ListRunsRequest, current_caller(), target, page), lambda: self._list_runs(target, page)
-        )
+        asked = (target.namespace, target.pipeline, page.limit, page.offset, page.cursor)
+        key = (proto.ListRunsRequest, current_caller(), *asked)
+        reply = await self._kept.of(key, lambda: self._list_runs(target, page))
         return encoded_reply(proto.ListRunsResponse, reply)
 
     async def _list_runs(self, target: Target, page: Page) -> bytes:

@@ -33,7 +33,7 @@ def kept(stored: Stored) -> KeptReplies:
 
 
 async def test_the_same_question_is_answered_once_while_nothing_changes(stored: Stored, kept: KeptReplies) -> None:
-    replies = [await kept.of("runs", stored.reading(b"one")) for _ in range(3)]
+    replies = [await kept.of(("runs",), stored.reading(b"one")) for _ in range(3)]
 
     assert [b"one"] * 3 == replies
     assert 1 == stored.reads
@@ -46,12 +46,12 @@ async def test_another_question_has_an_answer_of_its_own(stored: Stored, kept: K
 
 
 async def test_after_a_change_everything_is_read_again(stored: Stored, kept: KeptReplies) -> None:
-    await kept.of("runs", stored.reading(b"old"))
+    await kept.of(("runs",), stored.reading(b"old"))
 
     stored.changes += 1
 
-    assert b"new" == await kept.of("runs", stored.reading(b"new"))
-    assert b"new" == await kept.of("runs", stored.reading(b"never asked"))
+    assert b"new" == await kept.of(("runs",), stored.reading(b"new"))
+    assert b"new" == await kept.of(("runs",), stored.reading(b"never asked"))
 
 
 async def test_what_was_read_while_something_changed_is_given_but_not_kept(stored: Stored, kept: KeptReplies) -> None:
@@ -62,13 +62,13 @@ async def test_what_was_read_while_something_changed_is_given_but_not_kept(store
         await go_on.wait()
         return b"old"
 
-    asking = asyncio.create_task(kept.of("runs", slow))
+    asking = asyncio.create_task(kept.of(("runs",), slow))
     await reading.wait()
     stored.changes += 1
     go_on.set()
 
     assert b"old" == await asking
-    assert b"new" == await kept.of("runs", stored.reading(b"new"))
+    assert b"new" == await kept.of(("runs",), stored.reading(b"new"))
 
 
 async def test_a_refusal_is_not_kept(stored: Stored, kept: KeptReplies) -> None:
@@ -76,16 +76,30 @@ async def test_a_refusal_is_not_kept(stored: Stored, kept: KeptReplies) -> None:
         raise NotFound("there is none")
 
     with pytest.raises(NotFound):
-        await kept.of("runs", refuse)
+        await kept.of(("runs",), refuse)
 
-    assert b"one" == await kept.of("runs", stored.reading(b"one"))
+    assert b"one" == await kept.of(("runs",), stored.reading(b"one"))
 
 
 async def test_what_is_kept_is_bounded(stored: Stored, kept: KeptReplies) -> None:
     for number in range(100):
-        await kept.of(number, stored.reading(b"x" * 1000))
+        await kept.of((number,), stored.reading(b"x" * 1000))
         assert kept.size_bytes <= 10_000
 
     large = KeptReplies(changes=lambda: stored.changes)
-    await large.of("runs", stored.reading(b"x" * (MOST_BYTES_OF_ONE + 1)))
+    await large.of(("runs",), stored.reading(b"x" * (MOST_BYTES_OF_ONE + 1)))
+    assert 0 == large.size_bytes
+
+
+async def test_a_long_question_counts_too(stored: Stored, kept: KeptReplies) -> None:
+    """An answer of no bytes was kept with a question of sixty million."""
+    for number in range(100):
+        await kept.of(("runs", "x" * 1000, number), stored.reading(b""))
+        assert kept.size_bytes <= 10_000
+    counted = kept.size_bytes
+
+    large = KeptReplies(changes=lambda: stored.changes)
+    await large.of(("runs", "x" * (MOST_BYTES_OF_ONE + 1)), stored.reading(b""))
+
+    assert counted > 1000
     assert 0 == large.size_bytes
