@@ -50,7 +50,7 @@ _API: Final[Mapping[Rule, str]] = {
     # What these give is filtered by what the token opens.
     _TOKEN: "GetToken WhoAmI ListNamespaces GetExtension ListExtensions RunPipelineConfigurator GetEvent",
     Rule(needs=Needs.NAMESPACE, pipeline="pipeline_id", from_token=False): "ListEvents",
-    Rule(needs=Needs.NAMESPACE, namespace="namespace"): "ListTokens",
+    Rule(needs=Needs.NAMESPACE, namespace="namespace", from_token=False): "ListTokens",
     Rule(needs=Needs.NAMESPACE, namespace="id", from_token=False): "GetNamespace",
     _NAMESPACE: "ListPipelines",
     Rule(needs=Needs.NAMESPACE, pipeline="pipeline_config.id"): "RegisterPipelineConfig",

@@ -1,9 +1,8 @@
 """Tokens: make, look up, refuse, forget."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import Final
 
 from gofer.core.access import Caller, NamespacePattern, Token, TokenId, TokenKind, parse_patterns
@@ -14,7 +13,7 @@ from gofer.core.times import from_ms, to_ms
 from gofer.sealing import hash_token, make_token, make_token_id
 from gofer.services.namespaces import resolve_namespace
 from gofer.sqlite import Database
-from gofer.storage.page import Listed, Page, cut
+from gofer.storage.page import Listed, Page
 from gofer.storage.tokens import not_found
 from gofer.storage.unit import Unit
 from gofer_sdk.rules.durations import parse_duration
@@ -147,14 +146,11 @@ class Tokens:
 
         def read(unit: Unit) -> Listed[Token]:
             wanted = None if everywhere else resolve_namespace(unit, caller, namespace)
-            (after,) = page.after((int,)) or (0,)
-            shown = (
-                (place, token)
-                for place, token in _made_after(unit, int(after), at_once=page.size + 1)
-                if token.is_shown_to(caller) and (wanted is None or _is_about(token, wanted))
-            )
-            listed = cut(list(islice(shown, page.skip, page.skip + page.size + 1)), page, lambda last: (last[0],))
-            return Listed(items=tuple(token for _, token in listed.items), next_cursor=listed.next_cursor)
+
+            def is_shown(token: Token) -> bool:
+                return token.is_shown_to(caller) and (wanted is None or _is_about(token, wanted))
+
+            return unit.tokens.list(page, is_shown=is_shown)
 
         return await self._database.read(read)
 
@@ -205,13 +201,6 @@ def _find(unit: Unit, named: NamedToken) -> Token:
     if found is None:
         raise not_found()
     return found[0]
-
-
-def _made_after(unit: Unit, place: int, *, at_once: int) -> Iterator[tuple[int, Token]]:
-    """Read the tokens behind a place, no more than are asked for but for some at once."""
-    while found := unit.tokens.list_after(place, at_once):
-        yield from found
-        place, _ = found[-1]
 
 
 def _is_about(token: Token, namespace: NamespaceId) -> bool:

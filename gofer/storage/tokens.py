@@ -1,8 +1,9 @@
 """Tokens in the database."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from gofer.core.access import NamespacePattern, Token, TokenHash, TokenId, TokenKind
@@ -11,6 +12,7 @@ from gofer.core.ids import NamespaceId, PipelineId, PipelineKey, RunId, TaskId, 
 from gofer.core.run import TaskState
 from gofer.core.times import from_ms, maybe_from_ms, maybe_to_ms, to_ms
 from gofer.sqlite import Connection, Row
+from gofer.storage.page import Listed, Page, cut, within_bytes
 from gofer.storage.rows import Value
 
 _COLUMNS: Final = (
@@ -30,7 +32,7 @@ _COLUMNS: Final = (
 _INSERT: Final = f"INSERT INTO tokens ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _FIND: Final = "SELECT * FROM tokens WHERE id = ?"
 _FIND_BY_HASH: Final = "SELECT * FROM tokens WHERE hash = ?"
-_FROM: Final = "SELECT * FROM tokens WHERE place > ? ORDER BY place LIMIT ?"
+_LIST: Final = "SELECT * FROM tokens WHERE place > ? ORDER BY place"
 _HAS_MANAGEMENT: Final = "SELECT 1 FROM tokens WHERE kind = 'MANAGEMENT' LIMIT 1"
 _SET_DISABLED: Final = "UPDATE tokens SET disabled = ? WHERE id = ?"
 _DELETE: Final = "DELETE FROM tokens WHERE id = ?"
@@ -97,9 +99,15 @@ class TokenRepository:
             raise not_found()
         return _token_of(row)
 
-    def list_after(self, place: int, limit: int) -> list[tuple[int, Token]]:
-        """Give the first tokens that were made after the one with that place, in order, each with its place."""
-        return [(row["place"], _token_of(row)) for row in self._connection.execute(_FROM, (place, limit))]
+    def list(self, page: Page, *, is_shown: Callable[[Token], bool] = lambda _: True) -> Listed[Token]:
+        """Give the tokens in the order of their creation; only those that `is_shown` says yes to, no others count."""
+        (after,) = page.after((int,)) or (0,)
+        rows = self._connection.execute(_LIST, (after,))
+        found = islice((row for row in rows if is_shown(_token_of(row))), page.skip, page.skip + page.size + 1)
+        kept, more = within_bytes(found, "namespaces", "metadata")
+        rows.close()
+        listed = cut(kept, page, lambda last: (last["place"],), more=more)
+        return Listed(items=tuple(map(_token_of, listed.items)), next_cursor=listed.next_cursor)
 
     def has_management(self) -> bool:
         """Tell whether there is any management token, also one that is disabled or has expired."""

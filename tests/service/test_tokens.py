@@ -257,6 +257,14 @@ async def test_clients_see_tokens_that_open_no_more_than_theirs(guarded: Secured
     assert Status.PERMISSION_DENIED == (await refused(listed(guarded.stub(text), namespace="team_b")))[0]
 
 
+async def test_a_client_by_pattern_sees_its_tokens_everywhere(guarded: Secured) -> None:
+    """It was asked for the namespace default, which it does not open."""
+    text, own = await guarded.make("team_*")
+
+    assert [own] == await listed(guarded.stub(text), everywhere=True)
+    assert Status.PERMISSION_DENIED == (await refused(listed(guarded.stub(text))))[0]
+
+
 async def test_dev_mode_says_that_no_token_was_looked_at(stub: proto.GoferStub) -> None:
     reply = await stub.who_am_i(proto.WhoAmIRequest(), metadata=bearer("nothing"))
 

@@ -18,6 +18,7 @@ from gofer.core.run import Run, RunState
 from gofer.sealing import hash_token
 from gofer.services.pruning import PruneStep
 from gofer.sqlite import open_database
+from gofer.storage.page import Page
 from gofer.storage.unit import Unit
 from gofer_sdk._proto import proto
 from tests.factories import make_config, make_pipeline, make_run
@@ -162,7 +163,7 @@ async def test_what_servers_leave_that_are_killed_at_every_step_is_done_by_the_l
         objects = (await stub.list_pipeline_objects(proto.ListPipelineObjectsRequest(pipeline_id="simple"))).keys
         events = [reply.event async for reply in stub.list_events(proto.ListEventsRequest())]
         told = Counter(event.type for event in events if event is not None)
-        tokens = await app.database.read(lambda unit: [token for _, token in unit.tokens.list_after(0, 100)])
+        tokens = await app.database.read(lambda unit: unit.tokens.list(Page()).items)
         requests = {each.id: each.request_id for each in await all_asked(stub)}
         for run in (3, 4):
             reply = await stub.get_run_object(proto.GetRunObjectRequest(pipeline_id="simple", run_id=run, key="one"))

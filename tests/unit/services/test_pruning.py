@@ -137,7 +137,7 @@ async def test_tokens_go_some_time_after_they_have_expired(database: Database[Un
 
     await all_done(ExpiredTokens(database=database, clock=FakeClock(), keep=DAY))
 
-    left = await database.read(lambda unit: [token.id for _, token in unit.tokens.list_after(0, 100)])
+    left = await database.read(lambda unit: [token.id for token in unit.tokens.list(Page()).items])
     assert ["token1", "token2", "token3"] == left
 
 

@@ -9,6 +9,7 @@ from gofer.core.errors import AlreadyExists, NotFound
 from gofer.core.ids import TaskId
 from gofer.core.run import TaskState
 from gofer.sqlite.errors import translate
+from gofer.storage.page import MOST_BYTES, Page
 from gofer.storage.unit import Unit
 from tests.factories import NOW, make_run, make_task_run, run_key
 
@@ -37,7 +38,7 @@ def insert(unit: Unit, *tokens: Token) -> None:
 
 
 def listed(unit: Unit) -> list[TokenId]:
-    return [token.id for _, token in unit.tokens.list_after(0, 100)]
+    return [token.id for token in unit.tokens.list(Page()).items]
 
 
 @pytest.fixture
@@ -60,12 +61,29 @@ def test_a_token_is_found_by_its_hash_and_by_its_id_as_it_was_stored(running: Un
 def test_tokens_are_listed_in_the_order_of_creation(unit: Unit) -> None:
     insert(unit, make("cccccccccccc"), make("aaaaaaaaaaaa"), make("bbbbbbbbbbbb"))
 
-    places = [place for place, _ in unit.tokens.list_after(0, 100)]
+    first = unit.tokens.list(Page(limit=2))
+    second = unit.tokens.list(Page(limit=2, cursor=first.next_cursor))
 
     assert ["cccccccccccc", "aaaaaaaaaaaa", "bbbbbbbbbbbb"] == listed(unit)
-    assert sorted(places) == places
-    assert ["bbbbbbbbbbbb"] == [token.id for _, token in unit.tokens.list_after(places[1], 100)]
-    assert places[1:2] == [place for place, _ in unit.tokens.list_after(places[0], 1)]
+    assert ["cccccccccccc", "aaaaaaaaaaaa"] == [token.id for token in first.items]
+    assert ["bbbbbbbbbbbb"] == [token.id for token in second.items]
+    assert ["aaaaaaaaaaaa"] == [token.id for token in unit.tokens.list(Page(limit=1, offset=1)).items]
+
+
+def test_a_page_of_tokens_that_say_much_of_themselves_fits_one_message(unit: Unit) -> None:
+    """Two hundred of them had 160 MB."""
+    much = {f"{number:03}".ljust(4096, "x"): "é" * 2048 for number in range(100)}
+    insert(unit, *(make(f"{number:012}", metadata=much) for number in range(9)))
+
+    pages = [unit.tokens.list(Page())]
+    while pages[-1].next_cursor:
+        pages.append(unit.tokens.list(Page(cursor=pages[-1].next_cursor)))
+
+    assert [f"{number:012}" for number in range(9)] == [token.id for page in pages for token in page.items]
+    for page in pages:
+        assert MOST_BYTES > sum(
+            len(key) + len(value.encode()) for token in page.items for key, value in token.metadata.items()
+        )
 
 
 def test_no_two_tokens_share_an_id_or_a_hash(unit: Unit) -> None:

@@ -12,6 +12,7 @@ from gofer.services.pipelines import Pipelines
 from gofer.services.runs import Target
 from gofer.services.secrets import PutSecret
 from gofer.services.tokens import TokenDraft, Tokens
+from gofer.storage.page import Page
 from gofer.storage.unit import Unit
 from gofer_sdk.rules.config import ConfigDraft, TaskDraft
 from tests.unit.workers.conftest import CALLER, World, container
@@ -58,7 +59,7 @@ async def test_a_namespace_made_again_is_closed_to_who_was_let_into_the_old_one(
     expected = {"both": ["default"], "only": [], "glob": ["te*"]}
     stored = await secrets.list(CALLER)
     assert expected == {each.key: [pattern.text for pattern in each.namespaces] for each in stored}
-    tokens = {each.id: each for _, each in await it.world.database.read(lambda unit: unit.tokens.list_after(0, 100))}
+    tokens = {each.id: each for each in (await it.world.database.read(lambda unit: unit.tokens.list(Page()))).items}
     assert expected == {key: [pattern.text for pattern in tokens[TokenId(key)].namespaces] for key in expected}
     assert not tokens[TokenId("both")].caller(is_local=True).allows(TEAM)
 
