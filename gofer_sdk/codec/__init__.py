@@ -20,6 +20,7 @@ ones itself, in a thread:
     await stream.send_message(reply)
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
@@ -68,14 +69,16 @@ def encode(message: betterproto2.Message) -> bytes:
         raise MalformedMessage(f"{_faulty_field(message)} can't be encoded: {fault}") from fault
 
 
-def decode(message_type: type[M], data: bytes) -> M:
+def decode(message_type: type[M], data: bytes, *, most_parts: int = sys.maxsize) -> M:
     """Return the message of a type that the bytes hold.
 
-    Raises MalformedMessage, naming the type, where they hold none.
+    Parts are the entries of lists and maps, and those that are messages count for each of their fields, too: two bytes
+    make a message that takes hundreds. Raises MalformedMessage, naming the type, where the bytes hold none, or have
+    more parts.
     """
     decoder = cast("Decoder[M]", decoder_of(message_type))
     try:
-        return decoder(data, 0, len(data), None, MAX_DEPTH)
+        return decoder(data, 0, len(data), None, MAX_DEPTH, [most_parts])
     except IndexError as fault:
         raise MalformedMessage(f"not a {message_type.__name__}: it is cut short") from fault
     except UnicodeDecodeError as fault:

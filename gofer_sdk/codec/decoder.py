@@ -5,7 +5,7 @@ the next tag and goes on with the next comparison, so that a whole message costs
 that none of the remaining comparisons takes is looked for from the first again; one that a whole pass didn't take is
 unknown and kept. A decoder of a message with one field reads
 
-    def run(b, i, end, m, left):
+    def run(b, i, end, m, left, parts):
      if m is None:
       m = new(cls)
       m.__dict__ = d = {'version': 0, '_unknown_fields': b''}
@@ -25,7 +25,7 @@ unknown and kept. A decoder of a message with one field reads
      return m
 
 `b` is the whole input, `i` and `end` the part of it that is this message, `m` a message to merge into or None, `left`
-how much deeper messages and groups may still nest.
+how much deeper messages and groups may still nest, `parts` holds how many more parts there may be.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ from gofer_sdk.codec.source import compiled, indented
 from gofer_sdk.codec.unknown import keep, skip
 
 M = TypeVar("M", bound=betterproto2.Message)
-Decoder = Callable[[bytes, int, int, M | None, int], M]
+Decoder = Callable[[bytes, int, int, M | None, int, list[int]], M]
 
 _HEAD = ["while i < end:", " first = s = i", " t = b[i]; i += 1"]
 _NEXT = ["if i >= end: break", "s = i; t = b[i]; i += 1"]
@@ -55,7 +55,7 @@ _TAIL = [
     "  i = skip(b, x, end, t, left)",
     "  if t in tags:",  # a tag with leading zeros, which google takes: again, with the tag as the arms expect it
     "   x = unsigned(t) + b[x:i]",
-    "   run(x, 0, len(x), m, left)",
+    "   run(x, 0, len(x), m, left, parts)",
     "  else: keep(d, b[s:i])",
     "if i != end: raise Malformed('it is cut short')",
 ]
@@ -106,7 +106,7 @@ def _entry_decoder(field: FieldShape, name: str) -> Callable[..., object]:
     fields = field.entry or ()
     make = [f"if m is None: m = {_defaults(fields)}", "d = m"]
     has_message = any(part.kind is Kind.MESSAGE for part in fields)
-    absent = ["if d['value'] is None: d['value'] = decode_value(b, end, end, None, 0)"] if has_message else []
+    absent = ["if d['value'] is None: d['value'] = decode_value(b, end, end, None, 0, parts)"] if has_message else []
     return _generated(fields, [make, [*absent, "return m"]], {}, f"{name}.{field.name}")
 
 
@@ -125,7 +125,7 @@ def _generated(
     scope["tags"] = frozenset(tags)
     make, finish = frame
     body = [*make, *_HEAD, *indented(arms), *_TAIL, *finish]
-    return compiled(["def run(b, i, end, m, left):", *indented(body)], scope, name)
+    return compiled(["def run(b, i, end, m, left, parts):", *indented(body)], scope, name)
 
 
 def _defaults(fields: tuple[FieldShape, ...]) -> str:
@@ -184,7 +184,8 @@ def _read(field: FieldShape) -> list[str]:
     if field.label is Label.MAP:
         # as google does: an entry that holds more than a key and a value is kept as it is
         kept = ["if v['_unknown_fields']: keep(d, b[s:e])", f"else: {place}[v['key']] = v['value']"]
-        return [*_LENGTH, _DEEPER, f"v = entry_{field.name}(b, i, e, None, left - 1); i = e", *kept]
+        entry = [_DEEPER, f"v = entry_{field.name}(b, i, e, None, left - 1, parts); i = e"]
+        return [*_LENGTH, *_counted(1), *entry, *kept]
     match field.kind:
         case Kind.STRING:
             value = ["v = b[i:e].decode(); i = e"]
@@ -193,8 +194,14 @@ def _read(field: FieldShape) -> list[str]:
         case _:
             # a second occurrence of a single sub-message is merged into the first
             into = "None" if field.label is Label.REPEATED else place
-            value = [_DEEPER, f"v = decode_{field.name}(b, i, e, {into}, left - 1); i = e"]
-    return [*_LENGTH, *value, store, *others]
+            value = [_DEEPER, f"v = decode_{field.name}(b, i, e, {into}, left - 1, parts); i = e"]
+            value = [*_counted(len(shape_of(cast("type[betterproto2.Message]", field.of))) + 1), *value]
+    counted = _counted(1) if field.label is Label.REPEATED and field.kind is not Kind.MESSAGE else []
+    return [*_LENGTH, *counted, *value, store, *others]
+
+
+def _counted(parts: int) -> list[str]:
+    return [f"parts[0] -= {parts}", "if parts[0] < 0: raise Malformed('it has too many parts')"]
 
 
 def _number(field: FieldShape) -> list[str]:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from grpclib.client import Channel
@@ -13,7 +15,8 @@ from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Stream
 
-from gofer.api.exchange import OPEN_BYTES, TYPED_BYTES
+from gofer.api.encoded import element
+from gofer.api.exchange import MOST_PARTS, OPEN_BYTES, TYPED_BYTES
 from gofer.api.gateway import LARGEST_AT_ONCE
 from gofer.api.grpclib_inside import MOST_CLOSED_STREAMS, PIECE_BYTES, TrackingServer
 from gofer.api.handlers.health import CHECK, HealthCheckRequest, HealthCheckResponse
@@ -27,8 +30,11 @@ from gofer_sdk._proto.proto import (
     GetPipelineResponse,
     GetTaskRunLogsRequest,
     GoferStub,
+    RegisterPipelineConfigRequest,
+    RegisterPipelineConfigResponse,
+    UserPipelineTaskConfig,
 )
-from gofer_sdk.codec import WireCodec, encode
+from gofer_sdk.codec import Raw, WireCodec, encode
 from tests.fakes.api import FREE_PORT, MAX_MESSAGE_BYTES, Served, channel_to, make_gateway, served
 from tests.fakes.handlers import Scripted
 from tests.service.calls import GET, answers_to, echo, framed, text_of
@@ -210,6 +216,25 @@ async def test_who_takes_a_large_reply_slowly_keeps_no_room_of_others(tmp_path: 
         taken = await GoferStub(other).get_pipeline(GetPipelineRequest(id=LARGE))
 
     assert text_of(taken) == LARGE
+
+
+async def test_a_request_of_very_many_parts_is_refused(tmp_path: Path) -> None:
+    """Each empty task has two bytes and makes an object of eight hundred."""
+    tasks = b"\x2a\0" * (MOST_PARTS // len(fields(UserPipelineTaskConfig())))
+    request = Raw(element(2, tasks))
+    reply_type = RegisterPipelineConfigResponse
+
+    async def register(channel: Channel) -> None:
+        path = "/proto.Gofer/RegisterPipelineConfig"
+        async with channel.request(path, Cardinality.UNARY_UNARY, RegisterPipelineConfigRequest, reply_type) as stream:
+            await stream.send_message(cast("RegisterPipelineConfigRequest", request), end=True)
+            await stream.recv_message()
+
+    async with served(tmp_path, Scripted()) as api:
+        with pytest.raises(GRPCError, match="too many parts") as caught:
+            await register(api.channel)
+
+    assert caught.value.status is Status.INVALID_ARGUMENT
 
 
 async def test_a_stream_of_replies_keeps_no_large_request(tmp_path: Path) -> None:

@@ -67,6 +67,26 @@ def test_what_is_no_message_is_refused_in_words(data: bytes, fault: str) -> None
     assert str(caught.value) == f"not a Run: {fault}"
 
 
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        (proto.StartRunRequest(variables={"a": "b", "c": ""}), 2),
+        (proto.SecretStoreKey(namespaces=["a", "", "b"]), 3),
+        (
+            proto.Task(variables=[proto.Variable(), proto.Variable()]),
+            2 * (1 + len(dataclasses.fields(proto.Variable()))),
+        ),
+    ],
+)
+def test_a_message_of_more_parts_than_are_wanted_is_refused(message: betterproto2.Message, parts: int) -> None:
+    """Two bytes of an empty task made an object of eight hundred: 4 MiB of them took 1.6 GB."""
+    data = encode(message)
+
+    assert message == decode(type(message), data, most_parts=parts)
+    with pytest.raises(MalformedMessage, match="too many parts"):
+        decode(type(message), data, most_parts=parts - 1)
+
+
 def test_groups_may_nest_as_deep_as_google_lets_them() -> None:
     assert decode(proto.Run, groups(MAX_DEPTH)) == proto.Run()
 
