@@ -1,6 +1,7 @@
 """What every object store engine keeps to."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -295,3 +296,11 @@ async def test_a_backup_of_nothing_is_restored_into_a_store_that_was_never_opene
 
     async with make() as store:
         assert set() == await listed(store)
+
+
+async def test_a_folder_that_was_removed_is_a_store_that_can_not_be_used_now(tmp_path: Path) -> None:
+    async with FilesystemObjectStore(FilesystemObjectStoreSettings(path=tmp_path / "store")) as store:
+        shutil.rmtree(tmp_path / "store" / "staging")
+
+        with pytest.raises(EngineUnavailable, match="can't be used now"):
+            await put(store, key("a"), b"x")

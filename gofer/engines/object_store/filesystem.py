@@ -82,11 +82,16 @@ class FilesystemObjectStore:
     async def get(self, key: BlobKey) -> AsyncGenerator[bytes, None]:
         """Read the file that is there at the beginning, also if it is deleted meanwhile."""
         reading = Reading(self._path(key))
+
+        def read() -> bytes:
+            try:
+                return reading.read()
+            except FileNotFoundError:
+                raise NotFound(f"the object store has no content {key.blob}", blob=key.blob) from None
+
         try:
-            while piece := await _on_disk(reading.read):
+            while piece := await _on_disk(read):
                 yield piece
-        except FileNotFoundError:
-            raise NotFound(f"the object store has no content {key.blob}", blob=key.blob) from None
         finally:
             self._finish_later(reading.close)
 
@@ -156,8 +161,6 @@ def create(settings: FilesystemObjectStoreSettings) -> FilesystemObjectStore:
 async def _on_disk(function: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(function)
-    except FileNotFoundError:
-        raise
     except OSError as error:
         raise EngineUnavailable(
             f"the object store can't be used now: {error.strerror}", engine=FilesystemObjectStore.name

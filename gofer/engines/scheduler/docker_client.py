@@ -34,6 +34,7 @@ _LOST: Final = 900  # aiodocker's number for a connection that failed
 _MISSING: Final = 404
 _CONFLICT: Final = 409
 _INTERNAL: Final = 500
+_UNKNOWN: Final = ("no such container", "no such image", "no such exec")
 # What a daemon answers with 500 while it, or its containerd, goes down: words that a registry may be told with, too.
 _PASSING: Final = re.compile(
     r"shutting down|context canceled|context deadline exceeded|transport is closing|error reading from server"
@@ -339,7 +340,7 @@ def _translated(error: aiodocker.DockerError, request: _Request) -> GoferError:
     text = _said(error)
     if error.status == _LOST:
         return EngineUnavailable(f"the connection to Docker failed ({request}: {_words(error.__context__ or error)})")
-    if error.status == _MISSING and text.lower().startswith(("no such container", "no such image")):
+    if error.status == _MISSING and text.lower().startswith(_UNKNOWN):
         return NotFound(f"Docker: {text}")
     if error.status == _CONFLICT:
         return Conflict(f"Docker: {text}")

@@ -91,7 +91,9 @@ class _Reader:
         self._environment = environment
         known = {str(key) for key in MemoryKey}
         unknown = sorted(key for key in environment if key.startswith(KEY_PREFIX) and key not in known)
-        self._faults = [f"{key} is not known to the memory engine: it knows {', '.join(known)}" for key in unknown]
+        self._faults = [
+            f"{key} is not known to the memory engine: it knows {', '.join(sorted(known))}" for key in unknown
+        ]
 
     def read(self, key: MemoryKey, parse: Callable[[str], T], default: T) -> T:
         text = self._environment.get(key)

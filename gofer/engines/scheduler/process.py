@@ -155,6 +155,7 @@ class ProcessEngine:
 
         try:
             if await opened.threads.run_to_end(lambda: _adopt_with_log(folder), take) is None:
+                self._use()  # who has left the engine meanwhile has learned nothing
                 raise _unknown(handle)
             async with aclosing(reader.follow(since.stdout_bytes + since.stderr_bytes)) as chunks:
                 yield chunks
@@ -249,6 +250,7 @@ class ProcessEngine:
             lambda: _adopt(folder), lambda adopted: self._take_adopted(handle, adopted)
         )
         if watch is None:
+            self._use()
             raise _unknown(handle)
         return watch
 

@@ -153,6 +153,7 @@ async def test_an_engine_that_was_left_is_out_of_reach(daemon: ScriptedDaemon) -
         (400, "bad parameter", FailedPrecondition, FailedPrecondition),
         (404, "No such container: abc", NotFound, NotFound),
         (404, "no such image: a: No such image: a", NotFound, NotFound),
+        (404, "No such exec instance: abc", NotFound, NotFound),
         (404, "network x not found", FailedPrecondition, FailedPrecondition),
         (409, "name is in use", Conflict, Conflict),
         (500, "OCI runtime create failed", EngineUnavailable, FailedPrecondition),

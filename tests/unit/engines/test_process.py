@@ -2,7 +2,7 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gofer.config.settings import ProcessSettings
-from gofer.core.errors import EngineUnavailable, FailedPrecondition, InvalidInput
+from gofer.core.errors import EngineUnavailable, FailedPrecondition, GoferError, InvalidInput
 from gofer.core.ids import InstanceId
 from gofer.engines.process.group import parse_shim, read_boot_id
 from gofer.engines.protocols import ContainerState
@@ -101,6 +101,28 @@ async def test_a_command_that_is_too_long_is_refused_in_words(engine: ProcessEng
 async def test_an_engine_that_is_not_open_is_not_there(folder: Path) -> None:
     with pytest.raises(EngineUnavailable):
         await engine_in(folder).find(attempt())
+
+
+@pytest.mark.parametrize("method", ["wait", "logs"])
+async def test_an_engine_that_is_left_meanwhile_tells_nothing_of_a_container(folder: Path, method: str) -> None:
+    """To be told of none would be to lose the task."""
+    engine = await engine_in(folder).__aenter__()
+    handle = await engine.create(shell("true"))
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(outcome_of(engine.wait(handle) if method == "wait" else output(engine, handle)))
+        await asyncio.sleep(0)  # its thread is at work
+        await engine.__aexit__(None, None, None)
+
+    assert asking.result() is EngineUnavailable
+
+
+async def outcome_of(work: Awaitable[object]) -> type[GoferError] | None:
+    try:
+        await work
+    except GoferError as error:
+        return type(error)
+    return None
 
 
 async def test_what_a_crash_left_half_made_goes_at_the_next_start(folder: Path) -> None:
