@@ -15,6 +15,8 @@ from typer.main import get_command
 Plain: TypeAlias = str | int
 
 HELP_OPTIONS: Final = ("-h", "--help")
+_MOST: Final = (1 << 63) - 1
+"""What fits into a message."""
 _TYPERS_OWN: Final = frozenset({"install_completion", "show_completion"})
 """`gofer completion` does what these do, and changes no file of the user's."""
 
@@ -104,4 +106,6 @@ def _number(value: Plain, least: float | None) -> int:
         raise ValueError(f"{value!r} is not a whole number") from None
     if least is not None and number < least:
         raise ValueError(f"{number} is too small: at least {least}")
+    if number > _MOST:
+        raise ValueError(f"{number} is too large: at most {_MOST}")
     return number

@@ -17,10 +17,11 @@ from h2.exceptions import ProtocolError as StreamIsClosed
 from gofer_sdk.client.connection import Connection, rpc_of
 from gofer_sdk.client.patience import OnRetry, Patience
 from gofer_sdk.client.two_ways import TwoWays, take_back
-from gofer_sdk.codec import MalformedMessage
+from gofer_sdk.codec import MalformedMessage, UnencodableMessage
 from gofer_sdk.errors import (
     CallFailed,
     DeadlineExceeded,
+    InvalidInput,
     ServerFault,
     Unavailable,
     Untrusted,
@@ -265,6 +266,8 @@ class Calls:
             raise DeadlineExceeded(f"{rpc}: no answer from {host} in time", rpc=rpc, host=host) from error
         except (OSError, StreamTerminatedError, ProtocolError) as error:
             raise from_connection(error, rpc=rpc, host=host) from error
+        except UnencodableMessage as error:
+            raise InvalidInput(f"{rpc} can't be asked: {error}", rpc=rpc, host=host) from error
         except MalformedMessage as error:
             raise ServerFault(f"{rpc}: the answer of {host} is {error}", rpc=rpc, host=host) from error
 

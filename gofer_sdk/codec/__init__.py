@@ -30,6 +30,7 @@ from grpclib.encoding.base import CodecBase
 from gofer_sdk.codec.decoder import Decoder, decoder_of
 from gofer_sdk.codec.encoder import encoder_of
 from gofer_sdk.codec.faults import MalformedMessage as MalformedMessage
+from gofer_sdk.codec.faults import UnencodableMessage as UnencodableMessage
 
 M = TypeVar("M", bound=betterproto2.Message)
 
@@ -60,13 +61,14 @@ class Undecoded(Generic[M]):
 def encode(message: betterproto2.Message) -> bytes:
     """Return the bytes of a message.
 
-    Raises MalformedMessage, naming the field, where one holds what has no bytes: a number beyond 64 bits, half a
+    Raises UnencodableMessage, naming the field, where one holds what has no bytes: a number beyond 64 bits, half a
     surrogate pair, two members of one oneof, or a value of another type.
     """
     try:
         return encoder_of(type(message))(message)
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
-        raise MalformedMessage(f"{_faulty_field(message)} can't be encoded: {fault}") from fault
+        why = "it is no UTF-8" if isinstance(fault, UnicodeEncodeError) else fault
+        raise UnencodableMessage(f"{_faulty_field(message)} can't be encoded: {why}") from fault
 
 
 def decode(message_type: type[M], data: bytes, *, most_parts: int = sys.maxsize) -> M:

@@ -1,4 +1,4 @@
-"""The one error of the codec."""
+"""The errors of the codec."""
 
 
 class MalformedMessage(ValueError):
@@ -6,3 +6,7 @@ class MalformedMessage(ValueError):
 
     The text names the message, and on encoding the field, and says what is wrong.
     """
+
+
+class UnencodableMessage(MalformedMessage):
+    """A message that has no bytes."""

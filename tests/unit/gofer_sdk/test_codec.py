@@ -104,7 +104,10 @@ def test_a_sub_message_counts_as_a_level_of_nesting() -> None:
     [
         (proto.Run(id=1 << 63), "Run.id can't be encoded: 9223372036854775808 does not fit into 64 bits"),
         (proto.Run(id=-(1 << 63) - 1), "Run.id can't be encoded: -9223372036854775809 does not fit into 64 bits"),
-        (proto.Run(initiator=proto.Initiator(name="\udc80")), "Run.initiator.name can't be encoded: "),
+        (
+            proto.Run(initiator=proto.Initiator(name="\udc80")),
+            "Run.initiator.name can't be encoded: it is no UTF-8",
+        ),
         (proto.Run(namespace=5), "Run.namespace can't be encoded: "),  # type: ignore[arg-type]  # the fault in question
         (proto.Initiator(type=1 << 31), "Initiator.type can't be encoded: 2147483648 does not fit into the 32 bits"),  # type: ignore[arg-type]  # as above
         (

@@ -201,6 +201,12 @@ async def test_a_port_that_does_not_speak_tls_is_unavailable_in_words() -> None:
             await client.system.info()
 
 
+async def test_a_request_that_has_no_bytes_is_not_the_servers_fault(client: GoferClient) -> None:
+    words = "GetRun can't be asked: GetRunRequest.pipeline_id can't be encoded: it is no UTF-8"
+    with pytest.raises(errors.InvalidInput, match=words):
+        await client.runs.get("night\udcff", 1)
+
+
 async def test_an_answer_that_is_none_is_the_servers_fault(server: FakeServer, client: GoferClient) -> None:
     async def garbage(_: betterproto2.Message) -> Raw:
         return Raw(b"\x0a\xff")
