@@ -9,6 +9,7 @@ from typing import Final
 from gofer.config.address import Address
 from gofer.config.client_file import read_entries
 from gofer.config.client_flags import ClientFlags, OutputFormat
+from gofer.config.homes import expanded
 from gofer.core.errors import InvalidInput
 
 DEFAULT_HOST: Final = Address(host="localhost", port=8080)
@@ -63,7 +64,7 @@ def load_client_settings(flags: ClientFlags, *, environment: Mapping[str, str], 
 
     """
     path, named = _find_file(flags, environment, home)
-    exists = path is not None and path.is_file()
+    exists = path is not None and _is_file(path, otherwise=True)
     if named and not exists:
         raise InvalidInput(f"there is no configuration file {path}: name another, or leave it out")
     sources = _Sources(flags=flags, environment=environment, path=path if exists else None)
@@ -132,8 +133,17 @@ def _find_file(flags: ClientFlags, environment: Mapping[str, str], home: Path) -
     """Return the file, and whether somebody asked for it by name."""
     named = flags.config or environment.get(PATH_VARIABLE)
     if named:
-        return Path(named).expanduser(), True
-    return next((home / name for name in FILE_NAMES if (home / name).is_file()), None), False
+        return expanded(named), True
+    # A home folder that is another's, as sudo may leave it, has no file for us.
+    return next((home / name for name in FILE_NAMES if _is_file(home / name, otherwise=False)), None), False
+
+
+def _is_file(path: Path, *, otherwise: bool) -> bool:
+    """Say whether there is a file; `otherwise` where the folder does not let anybody know."""
+    try:
+        return path.is_file()
+    except OSError:
+        return otherwise
 
 
 class _Sources:
@@ -216,7 +226,7 @@ def _certificates(sources: _Sources) -> str | None:
     if value.lstrip().startswith(_PEM_START):
         return value
     try:
-        text = Path(value).expanduser().read_text(encoding="utf-8")
+        text = expanded(value).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no PEM text"
         raise InvalidInput(f"{sources.find('tls_ca')[1]}: {value} can't be read: {reason}") from error

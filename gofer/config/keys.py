@@ -12,6 +12,7 @@ from typing import Annotated, Final, get_args, get_origin, get_type_hints
 
 from gofer.config import settings
 from gofer.config.address import Address
+from gofer.config.homes import expanded
 from gofer.config.settings import AtLeast, Settings
 from gofer_sdk.rules.durations import format_duration, parse_duration
 from gofer_sdk.rules.text import quoted
@@ -200,7 +201,10 @@ def _number(kind: type[int] | type[float], text: str) -> int | float:
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("the path is empty, or holds a NUL character")
-    return Path(text).expanduser().absolute()
+    path = expanded(text)
+    if str(path).startswith("~"):
+        raise ValueError(f"{path.parts[0]} stands for nobody's home folder here: write the whole path")
+    return path.absolute()
 
 
 def _check_minimum(value: Value, minimum: int) -> None:

@@ -1,6 +1,7 @@
 """Where the settings come from: defaults, the file, credentials, the environment; later wins, key by key."""
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -125,6 +126,8 @@ class _Found:
 
     def take_credentials(self, environment: Mapping[str, str]) -> None:
         folder = environment.get(CREDENTIALS_VARIABLE, "")
+        if folder and not self._can_enter(folder):
+            return
         for key in self._keys.values() if folder else ():
             path = Path(folder, key.name)
             try:
@@ -135,6 +138,17 @@ class _Found:
                 self.faults.append(f"the credential {path} can't be read: {error}")
             else:
                 self._take(key, text, where=str(path))
+
+    def _can_enter(self, folder: str) -> bool:
+        """Say whether there is a folder of credentials; one that can't be entered is one fault, not one for each."""
+        try:
+            os.stat(f"{folder}/.")  # noqa: PTH116 (Path drops the dot, which asks for a folder to go into)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.faults.append(f"the credentials in {folder} can't be read ({CREDENTIALS_VARIABLE}): {error.strerror}")
+            return False
+        return True
 
     def take_environment(self, environment: Mapping[str, str]) -> None:
         variables = {key.variable: key for key in self._keys.values()}

@@ -26,14 +26,13 @@ def backup(
     as; --config names its configuration file. The encryption key of the settings is not in the backup: keep it
     elsewhere, for without it no secret can be read.
     """
-    from pathlib import Path
-
     from gofer.backups import make_backup
+    from gofer.config.homes import expanded
     from gofer.core.errors import GoferError
 
     output, settings = _server_of(ctx, dev_mode=dev_mode)
     try:
-        manifest = make_backup(settings, Path(folder).expanduser().absolute(), tell=output.hint)
+        manifest = make_backup(settings, expanded(folder).absolute(), tell=output.hint)
     except GoferError as error:
         output.failure(error.message)
         raise typer.Exit(ExitStatus.FAILED) from None
@@ -51,14 +50,13 @@ def restore(
     The server must not run; its key must be the one that it had. Each file is compared with what was backed up. Never
     start the server of the backup again beside the restored one: both would take the same containers for theirs.
     """
-    from pathlib import Path
-
     from gofer.backups import restore_backup
+    from gofer.config.homes import expanded
     from gofer.core.errors import GoferError
 
     output, settings = _server_of(ctx, dev_mode=dev_mode)
     try:
-        manifest = restore_backup(settings, Path(folder).expanduser().absolute(), tell=output.hint)
+        manifest = restore_backup(settings, expanded(folder).absolute(), tell=output.hint)
     except GoferError as error:
         output.failure(error.message)
         raise typer.Exit(ExitStatus.FAILED) from None

@@ -1,12 +1,16 @@
 """`gofer service init-config` and `check-config`: the server's configuration file, before it is used."""
 
+import errno
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gofer.cli.aio import ExitStatus
 from gofer.cli.context import CliContext, cli_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def init_config(
@@ -20,21 +24,13 @@ def init_config(
 
     Some of its values are marked to be filled in: the certificate, its key, and the encryption key.
     """
-    import os
-    from contextlib import suppress
-    from pathlib import Path
-
+    from gofer.config.homes import expanded
     from gofer.config.sample import MARK, sample_config
 
     output = cli_of(ctx).output
-    path = Path(filepath).expanduser()
+    path = expanded(filepath)
     try:
-        if force:
-            with suppress(FileNotFoundError):
-                path.unlink()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it will hold a key
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(sample_config())
+        _write(path, sample_config(), replace=force)
     except FileExistsError:
         output.failure(f"{path} is there already: name another file with --filepath, or replace it with --force")
         raise typer.Exit(ExitStatus.FAILED) from None
@@ -44,6 +40,29 @@ def init_config(
     output.json(_Found(path=str(path), faults=(), warnings=()))
     output.success(f"{path} is written")
     output.hint(f"fill in what is marked {MARK.strip('# ')!r}, then: gofer service check-config --config {path}")
+
+
+def _write(path: "Path", text: str, *, replace: bool) -> None:
+    """Write a file that is open to its owner alone, as it will hold a key; it is there only when it is whole.
+
+    Raises FileExistsError and other OSErrors; nothing has changed then.
+    """
+    import os
+    import tempfile
+    from pathlib import Path
+
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    whole = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        if not replace:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # refused where a file is there
+        whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def check_config(

@@ -66,7 +66,7 @@ def look_at_server_files(cli: CliContext) -> Iterator[Finding]:
     subject = "server's file"
     path = Path(cli.environment.get(PATH_VARIABLE) or DEFAULT_PATH)
     folder = state_folder(cli.environment, cli.home)
-    if not path.is_file():
+    if not _is_file(path):
         yield from _room_in(folder)
         return
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -86,6 +86,13 @@ def look_at_server_files(cli: CliContext) -> Iterator[Finding]:
         return
     yield Finding(subject=subject, text=f"{path} can be read")
     yield from _room_in(settings.data_folder)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its folder is not for us to look into
+        return False
 
 
 def _may_read(path: Path) -> bool:

@@ -107,6 +107,13 @@ def test_where_no_server_is_nothing_is_said_of_one(tmp_path: Path) -> None:
     assert [] == list(look_at_server_files(context_of(tmp_path)))
 
 
+def test_a_servers_folder_that_is_closed_to_this_user_is_no_fault(tmp_path: Path) -> None:
+    """As /etc/gofer may be to all but the server; root, who may look everywhere, meets a name that is too long."""
+    closed = tmp_path / ("too_long" * 40) / "gofer.hcl"
+
+    assert [] == list(look_at_server_files(context_of(tmp_path, environment={"GOFER_CONFIG_PATH": str(closed)})))
+
+
 # ---------------------------------------------------------------- the server
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(tmp_path: Path, capsys
     assert (refused, kept, replaced) == (1, "mine", 0)
     assert "--force" in capsys.readouterr().err
     assert path.read_text() == sample_config()
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    status = run("service", "init-config", "-f", str(pipe), "--force")
+
+    assert status == 1
+    assert f"{pipe} can't be written: it is no regular file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert [pipe] == list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

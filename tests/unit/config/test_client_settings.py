@@ -193,3 +193,19 @@ def test_a_switch_is_said_in_words(tmp_path: Path) -> None:
     assert origins["detail"] == ("true", "--detail")
     assert origins["token"] == ("", "default")
     assert origins["no_color"] == ("false", "default")
+
+
+def test_a_home_that_nobody_has_is_told_as_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"there is no configuration file ~nobody_at_all/gofer\.hcl"):
+        load(tmp_path, flags=ClientFlags(config="~nobody_at_all/gofer.hcl"))
+    with pytest.raises(InvalidInput, match=r"--tls-ca: ~nobody_at_all/ca\.pem can't be read"):
+        load(tmp_path, flags=ClientFlags(tls_ca="~nobody_at_all/ca.pem"))
+
+
+def test_a_home_that_cannot_be_looked_into_has_no_file_and_a_named_file_there_is_a_fault(tmp_path: Path) -> None:
+    """Such as root's home folder, which sudo may leave to another user; root itself may look into every folder."""
+    closed = tmp_path / ("too_long" * 40)
+
+    assert load(closed) == ClientSettings()
+    with pytest.raises(InvalidInput, match="can't be read: File name too long"):
+        load(tmp_path, flags=ClientFlags(config=str(closed / "gofer.hcl")))

@@ -303,6 +303,22 @@ def test_a_credential_that_is_no_value_is_refused(tmp_path: Path) -> None:
     assert "many" in found[0] + found[1]
 
 
+def test_a_folder_of_credentials_that_cannot_be_entered_is_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = str(tmp_path / "file")
+
+    assert faults(environment={"CREDENTIALS_DIRECTORY": folder}) == (
+        f"the credentials in {folder} can't be read (CREDENTIALS_DIRECTORY): Not a directory",
+    )
+    assert load(environment={"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}) == load()
+
+
+def test_a_home_that_nobody_has_is_a_fault() -> None:
+    (fault,) = faults(environment={"GOFER_TASK_RUN_LOGS_DIR": "~nobody_at_all/logs"})
+
+    assert "~nobody_at_all stands for nobody's home folder here: write the whole path" in fault
+
+
 def test_a_key_of_the_wrong_kind_is_not_shown(write: Write) -> None:
     digits = "12345678901234567890123456789012"
     path = write(
