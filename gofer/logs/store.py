@@ -88,12 +88,11 @@ class LogStore:
             self._writers[key] = writer
             self._wake(key)
             try:
-                try:
-                    yield writer
-                except BaseException:
-                    await writer.give_up(grace=self._flush_grace)
-                    raise
+                yield writer
                 await writer.finish()
+            except BaseException:
+                await writer.give_up(grace=self._flush_grace)
+                raise
             finally:
                 self._let_go(key, writer.closing)
         finally:

@@ -87,15 +87,16 @@ class LogWriter:
         self._check()
 
     async def finish(self) -> None:
-        """Have all that was appended on the disk, and close the files. Raises `OSError` as `append`."""
-        try:
+        """Have all that was appended on the disk, and close the files. Raises `OSError` as `append`.
+
+        Where it raises, or is cancelled, the files are still to be closed: give up then.
+        """
+        await self.flush()
+        place = self._written
+        if place != self._files.place:
+            self._run(lambda: self._files.finish(place))
             await self.flush()
-            place = self._written
-            if place != self._files.place:
-                self._run(lambda: self._files.finish(place))
-            await self.flush()
-        finally:
-            await self._close()
+        await self._close()
         self._check()
 
     async def give_up(self, *, grace: timedelta) -> None:
