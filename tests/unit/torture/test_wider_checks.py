@@ -120,9 +120,16 @@ def test_a_version_that_a_run_is_of_stays_and_others_go_but_for_the_live_and_the
 
 
 @pytest.mark.parametrize(
-    ("printed", "faults"), [(b"at 42\r\n", 0), (b"at 42\r\n\x04", 0), (b"at", 0), (b"line 0 of only", 1)]
+    ("printed", "exit_code", "faults"),
+    [
+        (b"at 42\r\n", None, 0),
+        (b"at 42\r\n\x04", 0, 0),
+        (b"at", None, 0),
+        (b"cannot exec in a stopped state: unknown\r\n", 126, 0),
+        (b"line 0 of only", None, 1),
+    ],
 )
-def test_what_a_terminal_prints_is_its_commands(printed: bytes, faults: int) -> None:
-    visit = Visit(pipeline=TELLING, run=1, task="tells", printed=printed)
+def test_what_a_terminal_prints_is_its_commands(printed: bytes, exit_code: int | None, faults: int) -> None:
+    visit = Visit(pipeline=TELLING, run=1, task="tells", printed=printed, exit_code=exit_code)
 
     assert faults == len([*faults_of_visits(Ledger(visits=[visit]))])
