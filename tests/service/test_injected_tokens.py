@@ -75,8 +75,9 @@ async def test_it_is_shown_as_injected_and_kept_nowhere(guarded: Secured) -> Non
     values = {variable.key: variable.value for variable in shown.task_run.variables}
     assert {"<injected>"} == {values["GOFER_API_TOKEN"], values["GOFER_CLI_TOKEN"]}
     assert await guarded.app.database.read(lambda unit: unit.tokens.find_by_hash(hash_token(text))) is not None
-    for path in guarded.app.settings.data_folder.rglob("*"):
-        assert not path.is_file() or text.encode() not in path.read_bytes()
+    files = [path for path in guarded.app.settings.data_folder.rglob("*") if path.is_file()]
+    assert guarded.app.settings.server.storage_path in files
+    assert [] == [path for path in files if text.encode() in path.read_bytes()]
 
 
 async def test_it_is_gone_with_its_task_run_and_its_streams_with_it(guarded: Secured) -> None:

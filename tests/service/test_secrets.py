@@ -249,8 +249,8 @@ async def test_no_file_of_the_server_and_no_event_holds_the_value(stub: proto.Go
     await put_global(stub)
     await ended(stub, await start(stub))
 
-    for path in app.settings.data_folder.rglob("*"):
-        if path.is_file():
-            assert SECRET.encode() not in path.read_bytes(), path
+    files = [path for path in app.settings.data_folder.rglob("*") if path.is_file()]
+    assert app.settings.server.storage_path in files
+    assert [] == [path for path in files if SECRET.encode() in path.read_bytes()]
     events = [reply.event async for reply in stub.list_events(proto.ListEventsRequest())]
     assert all(event is not None and SECRET not in event.details for event in events)

@@ -90,8 +90,9 @@ async def test_a_token_is_shown_once_and_stored_as_its_hash(guarded: Secured) ->
 
     assert found is not None
     assert name == found[0].id
-    for path in folder.rglob("*"):
-        assert not path.is_file() or text.encode() not in path.read_bytes()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert guarded.app.settings.server.storage_path in files
+    assert [] == [path for path in files if text.encode() in path.read_bytes()]
     assert text not in repr(found)
 
 

@@ -26,9 +26,15 @@ Gofer = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the server of a module keeps."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def server(server_folder: Path) -> Iterator[str]:
     """The address of a server that runs for all tests of a module."""
-    folder = tmp_path_factory.mktemp("server")
+    folder = server_folder
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.killable_server", str(folder), "process"],

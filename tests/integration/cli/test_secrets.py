@@ -121,7 +121,7 @@ def test_what_is_no_text_is_refused(gofer: Gofer, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("example")
 def test_the_example_runs_and_nobody_sees_its_secrets(
-    gofer: Gofer, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    gofer: Gofer, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task prints them; its log, the server's log, the files, the events and the process list don't show them."""
     give(monkeypatch, SECRET)
@@ -142,9 +142,8 @@ def test_the_example_runs_and_nobody_sees_its_secrets(
     for seen in (run.out, run.err, shown.out, events.out, log, processes):
         assert SECRET not in seen
         assert GLOBAL not in seen
-    folder = next(path for path in tmp_path_factory.getbasetemp().glob("server*") if (path / "server.log").exists())
-    files = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
-    assert any(path.name == "gofer-secret.db" for path in files)
+    files = [Path(place) / name for place, _, names in os.walk(server_folder) for name in names]
+    assert {"gofer-secret.db", "server.log"} <= {path.name for path in files}
     for path in files:
         content = path.read_bytes()
         assert SECRET.encode() not in content, path

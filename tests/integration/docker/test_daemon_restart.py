@@ -57,6 +57,8 @@ async def test_a_container_goes_on_while_its_daemon_is_killed_and_comes_back(att
         handle = await engine.create(long)
         other = await engine.create(ends_meanwhile)
         await engine.start(other)
+        async with engine.logs(other) as chunks:
+            assert (await anext(chunks)).data == b"before\n"
         process = await process_of(other, daemon.url)
         read = bytearray()
         with pytest.raises(EngineUnavailable):
