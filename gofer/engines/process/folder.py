@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from gofer.core.errors import FailedPrecondition
 from gofer.core.ids import AttemptId, InstanceId, NamespaceId, PipelineId, RunId, TaskId, TaskRunKey
 from gofer.engines.process.group import BootId, Shim, end_group, is_alive, parse_shim
 from gofer.engines.protocols import ContainerSpec, ContainerState, ContainerStatus
@@ -120,14 +121,21 @@ class AttemptFolder:
         return self.path / "log"
 
     def command(self) -> tuple[str, ...]:
-        """Give the command line that was kept. Raises `FileNotFoundError` where the folder is gone."""
-        described = json.loads((self.path / "spec.json").read_bytes())
-        return tuple(described["argv"])
+        """Give the command line that was kept. Raises `FileNotFoundError` where the folder is gone.
+
+        Raises `FailedPrecondition` where a failure of the power has left nothing of it.
+        """
+        kept = (self.path / "spec.json").read_bytes().strip(b"\0")
+        if not kept:
+            raise self._lost()
+        return tuple(json.loads(kept)["argv"])
 
     def environment(self) -> dict[str, str]:
-        """Give the environment that was kept; `FileNotFoundError` once the command has it."""
-        entries = (os.fsdecode(entry) for entry in (self.path / "environ").read_bytes().split(b"\0"))
-        return dict(entry.split("=", 1) for entry in entries if entry)
+        """Give the environment that was kept; `FileNotFoundError` once the command has it. Else raises as `command`."""
+        entries = [os.fsdecode(entry) for entry in (self.path / "environ").read_bytes().split(b"\0") if entry]
+        if not entries:  # there is a PATH at least
+            raise self._lost()
+        return dict(entry.split("=", 1) for entry in entries)
 
     def forget_environment(self) -> None:
         """Remove the kept environment: the command has it."""
@@ -193,6 +201,12 @@ class AttemptFolder:
             # Renamed first: a shim that was just started must find nothing under the old name, least of all no claim.
             self.path.rename(gone)
             remove_tree(gone)
+
+    def _lost(self) -> FailedPrecondition:
+        return FailedPrecondition(
+            f"what {self.path.name} was to be started with is not on the disk: did the power fail? start the run again",
+            folder=self.path.name,
+        )
 
     def _ended(self) -> ContainerStatus | None:
         try:

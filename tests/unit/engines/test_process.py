@@ -91,6 +91,21 @@ async def test_a_command_that_is_none_is_refused_at_the_start(engine: ProcessEng
     assert (await engine.inspect(handle)).state is ContainerState.CREATED
 
 
+@pytest.mark.parametrize("file", ["spec.json", "environ"])
+@pytest.mark.parametrize("left", [b"", bytes(4096)], ids=["nothing", "zeros"])
+async def test_what_a_failure_of_the_power_left_nothing_of_is_not_started(
+    engine: ProcessEngine, folder: Path, file: str, left: bytes
+) -> None:
+    """A name can be on the disk before the content is."""
+    handle = await engine.create(shell("true"))
+    (folder / handle / file).write_bytes(left)
+
+    with pytest.raises(FailedPrecondition, match="did the power fail"):
+        await engine.start(handle)
+
+    assert (await engine.inspect(handle)).state is ContainerState.CREATED
+
+
 async def test_a_command_that_is_too_long_is_refused_in_words(engine: ProcessEngine) -> None:
     handle = await engine.create(spec_of("echo", "x" * 200_000))
 
