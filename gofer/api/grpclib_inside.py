@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Never, cast
 
-import structlog
 from grpclib import protocol
 from grpclib.const import Cardinality, Status
 from grpclib.const import Handler as Method
@@ -30,8 +29,6 @@ from gofer.api.inbox import CutShort, Inbox
 if TYPE_CHECKING:
     from grpclib._typing import IServable
 
-_log = structlog.get_logger(__name__)
-
 CLIENT_HAS_GONE: Final = (ProtocolError,)
 """What sending raises once the client has reset the stream."""
 LINGER: Final = timedelta(seconds=0.1)
@@ -39,8 +36,6 @@ LINGER: Final = timedelta(seconds=0.1)
 error at the end of a stream for its normal end."""
 PATIENCE: Final = timedelta(seconds=60)
 """How long a client may take nothing of what is sent to it."""
-MOST_CONNECTIONS: Final = 1000
-"""Of one listener. What each of them has sent and nobody has read is bounded by its windows."""
 MOST_CLOSED_STREAMS: Final = 256
 """How many calls that are over a connection still knows, so that what their client sent before it heard of the end does
 no harm: by then it has begun a hundred others at the most, as only so many may be open. h2 itself remembers 65,536,
@@ -305,16 +300,12 @@ class TrackingServer(Server):
         # What is sent is grpclib's own few headers, in small letters: no need to look at each of them with each reply.
         self._h2_config.validate_outbound_headers = False
         self._h2_config.normalize_outbound_headers = False
-        self.most_connections = MOST_CONNECTIONS
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()
 
     def joined(self, connection: TrackedProtocol) -> None:
-        """Keep a new connection, and end it at once where there are too many."""
+        """Keep a new connection."""
         self._connections.add(connection)
-        if len(self._connections) > self.most_connections:
-            _log.warning("too many connections: a new one is closed", most=self.most_connections)
-            connection.abort()
 
     def left(self, connection: TrackedProtocol) -> None:
         """Forget a connection that is closed."""

@@ -7,10 +7,14 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from gofer.config.address import Address
 from gofer.core.errors import FailedPrecondition
 
 BACKLOG: Final = 256
+MOST_CONNECTIONS: Final = 1000
+"""Of one listener, those included that have not said a word yet: each of them costs a hundred kilobytes."""
 _TRIES: Final = 5  # for a free port that is free on all of a name's addresses
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # localhost names ::1 where there is no IPv6
 _IDLE_SECONDS: Final = 60
@@ -18,8 +22,33 @@ _PROBE_SECONDS: Final = 20
 _ANY: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 (compared with, not listened on)
 _Place = tuple[socket.AddressFamily, str]
 
+_log = structlog.get_logger(__name__)
 
-async def listen(address: Address, *, setting: str = "server.host") -> list[socket.socket]:
+
+class Listener(socket.socket):
+    """A listening socket that closes connections at once where it has accepted too many that are open."""
+
+    most_connections = MOST_CONNECTIONS
+
+    def __init__(self, family: socket.AddressFamily) -> None:
+        # Named to be TCP: grpclib turns off the delay of small packets only for sockets that say so.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._accepted: set[socket.socket] = set()
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """Give the next connection. Raises `ConnectionAbortedError` for one too many."""
+        connection, peer = super().accept()
+        if len(self._accepted) >= self.most_connections:
+            self._accepted = {each for each in self._accepted if each.fileno() >= 0}
+        if len(self._accepted) >= self.most_connections:
+            connection.close()
+            _log.warning("too many connections: a new one is closed", most=self.most_connections)
+            raise ConnectionAbortedError
+        self._accepted.add(connection)
+        return connection, peer
+
+
+async def listen(address: Address, *, setting: str = "server.host") -> list[Listener]:
     """Open a socket for each of this machine's addresses that the host names, all on the same port.
 
     `setting` names where the address was given. With port 0 the system chooses one. `FailedPrecondition` if the port is
@@ -58,9 +87,9 @@ async def _places(address: Address, setting: str) -> list[_Place]:
     return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
 
 
-def _bind_all(places: Sequence[_Place], port: int) -> list[socket.socket]:
+def _bind_all(places: Sequence[_Place], port: int) -> list[Listener]:
     with contextlib.ExitStack() as stack:
-        sockets: list[socket.socket] = []
+        sockets: list[Listener] = []
         for family, host in places:
             listener = _bind_if_present(family, host, port)
             if listener is not None:
@@ -72,7 +101,7 @@ def _bind_all(places: Sequence[_Place], port: int) -> list[socket.socket]:
         return sockets
 
 
-def _bind_if_present(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
+def _bind_if_present(family: socket.AddressFamily, host: str, port: int) -> Listener | None:
     try:
         return _bind(family, host, port)
     except OSError as error:
@@ -81,10 +110,9 @@ def _bind_if_present(family: socket.AddressFamily, host: str, port: int) -> sock
         raise
 
 
-def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _bind(family: socket.AddressFamily, host: str, port: int) -> Listener:
     with contextlib.ExitStack() as stack:
-        # Named to be TCP: grpclib turns off the delay of small packets only for sockets that say so.
-        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+        listener = stack.enter_context(Listener(family))
         listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         # A port whose last connections are still winding down may be used again at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,10 +1,11 @@
 """What one client, or very many, may ask of the server's memory."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +23,7 @@ from gofer.api.grpclib_inside import MOST_CLOSED_STREAMS, PIECE_BYTES, TrackingS
 from gofer.api.handlers.health import CHECK, HealthCheckRequest, HealthCheckResponse
 from gofer.api.listen import listen
 from gofer.api.room import SMALL_BYTES
+from gofer.tls import make_certificate
 from gofer_sdk._proto.proto import (
     AttachToTaskRunInput,
     AttachToTaskRunOutput,
@@ -270,10 +272,10 @@ async def test_a_connection_forgets_calls_that_are_long_over() -> None:
 
 async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
     server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
-    server.most_connections = 2
     (listener, *others) = await listen(FREE_PORT)
     for each in others:
         each.close()
+    listener.most_connections = 2
     host, port = listener.getsockname()[:2]
     await server.start(sock=listener)
     try:
@@ -291,6 +293,39 @@ async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
 
     assert all(first)
     assert over == b""
+
+
+async def test_connections_that_say_nothing_count_too_until_they_are_closed(tmp_path: Path) -> None:
+    """Each of them cost a hundred kilobytes before it was counted, of anybody, as many as there may be open files."""
+    certificate = tmp_path / "cert.pem"
+    certificate.write_bytes(make_certificate(("localhost", "127.0.0.1"), now=datetime.now(UTC)))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
+    (listener, *others) = await listen(FREE_PORT)
+    for each in others:
+        each.close()
+    listener.most_connections = 2
+    host, port = listener.getsockname()[:2]
+    await server.start(sock=listener, ssl=tls)
+    try:
+        silent = [await asyncio.open_connection(host, port) for _ in range(2)]
+        over, writer = await asyncio.open_connection(host, port)
+        told = await over.read()
+        for leaving in (writer, silent[0][1]):
+            leaving.close()
+        while True:
+            with suppress(OSError):  # until the server has seen that one has gone
+                _, late = await asyncio.open_connection(host, port, ssl=trusting, server_hostname="localhost")
+                late.transport.abort()
+                break
+    finally:
+        silent[1][1].close()
+        server.close()
+        await server.wait_closed()
+
+    assert told == b""
 
 
 async def test_a_request_may_come_in_any_frames(tmp_path: Path) -> None:
