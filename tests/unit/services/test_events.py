@@ -126,6 +126,14 @@ async def test_a_query_that_asks_for_nothing_sensible_is_refused(
         await all_ids(events, caller, query)
 
 
+async def test_of_thousands_of_unknown_kinds_some_are_told(events: Events, caller: Caller) -> None:
+    """All of them, each with all that are known, were put together while everybody else waited."""
+    with pytest.raises(InvalidInput) as refused:
+        await all_ids(events, caller, EventQuery(kinds=frozenset(map(str, range(16_000)))))
+
+    assert 10 == len(refused.value.faults)
+
+
 async def test_a_follower_gets_what_is_stored_then_what_happens(
     events: Events, caller: Caller, database: Database[Unit]
 ) -> None:
