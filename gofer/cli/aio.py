@@ -36,6 +36,9 @@ _MENDING: Final = {
     ExitStatus.UNREACHABLE: "gofer doctor looks for what is wrong; gofer service start --dev-mode starts a server here",
 }
 """What to try where the error is not the server's to explain. All that is not found names its own list."""
+_TRUST: Final = (
+    "--tls-ca PATH trusts the certificates in that file, and GOFER_CLI_TLS_CA always; gofer doctor tells more"
+)
 
 
 def command(
@@ -76,9 +79,16 @@ def errors_told(cli: CliContext) -> Iterator[None]:
             raise failure from error
         text, status = told
         cli.output.failure(text)
-        if status in _MENDING:
-            cli.output.hint(_MENDING[status])
+        hint = _hint_for(failure, status)
+        if hint:
+            cli.output.hint(hint)
         raise typer.Exit(status) from error
+
+
+def _hint_for(error: Exception, status: ExitStatus) -> str:
+    from gofer_sdk.errors import Untrusted
+
+    return _TRUST if isinstance(error, Untrusted) else _MENDING.get(status, "")
 
 
 def _first_of(error: Exception) -> Exception:

@@ -22,6 +22,8 @@ class Address:
             ValueError: the text has another form; the message says which form is meant.
 
         """
+        if "://" in text:
+            raise ValueError(f"{text!r} is not host:port; leave out what stands before the host, with its ://")
         host, colon, port = text.strip().rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if bracketed:

@@ -8,6 +8,7 @@ from gofer.cli.aio import command
 from gofer.cli.commands.options import YesOption
 from gofer.cli.context import cli_of
 from gofer.cli.prompts import confirm
+from gofer.cli.words import counted
 
 SURE = "stop"
 
@@ -45,9 +46,9 @@ async def stop(
         async for step in steps:
             cli.output.json(step)
             if step.live_runs != last.live_runs and not step.stopping:
-                cli.output.hint(f"waiting for {step.live_runs} runs to end")
+                cli.output.hint(f"waiting for {counted(step.live_runs, 'run')} to end")
             last = step
             if step.stopping:
                 break  # the connection may end before the call does
-    left = f"; {last.live_runs} runs go on when it is back" if last.live_runs else ""
+    left = f"; {counted(last.live_runs, 'live run')} will be taken up when it is back" if last.live_runs else ""
     cli.output.success(f"the server stops{left}")

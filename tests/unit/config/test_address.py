@@ -23,6 +23,11 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
         Address.parse(text)
 
 
+def test_a_url_is_told_to_be_one() -> None:
+    with pytest.raises(ValueError, match="leave out what stands before the host, with its ://"):
+        Address.parse("https://localhost:8080")
+
+
 @pytest.mark.parametrize("text", ["bücher.example:1", "a\x1b[31m:1", "a\nb:1"])
 def test_a_host_that_no_certificate_can_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
