@@ -132,7 +132,14 @@ KIND_BY_STATUS: dict[Status, type[CallFailed]] = {kind.status: kind for kind in 
 def from_status(error: GRPCError, *, rpc: str, host: str) -> CallFailed:
     """Return the typed form of an answer that is not OK."""
     kind = KIND_BY_STATUS.get(error.status, ServerFault)
+    if kind is DeadlineExceeded and not error.message:  # the server gives up at the same moment, and may be the first
+        return from_timeout(rpc=rpc, host=host)
     return kind(error.message or f"{rpc}: the server answered {error.status.name}", rpc=rpc, host=host)
+
+
+def from_timeout(*, rpc: str, host: str) -> DeadlineExceeded:
+    """Return what an answer that did not come in time is."""
+    return DeadlineExceeded(f"{rpc}: no answer from {host} in time", rpc=rpc, host=host)
 
 
 def from_connection(error: Exception, *, rpc: str, host: str) -> Unavailable:

@@ -20,13 +20,13 @@ from gofer_sdk.client.two_ways import TwoWays, take_back
 from gofer_sdk.codec import MalformedMessage, UnencodableMessage
 from gofer_sdk.errors import (
     CallFailed,
-    DeadlineExceeded,
     InvalidInput,
     ServerFault,
     Unavailable,
     Untrusted,
     from_connection,
     from_status,
+    from_timeout,
 )
 
 Request = TypeVar("Request", bound=betterproto2.Message)
@@ -263,7 +263,7 @@ class Calls:
         except TimeoutError as error:
             if error.errno is not None:  # the system's own, of a connection that was never made
                 raise from_connection(error, rpc=rpc, host=host) from error
-            raise DeadlineExceeded(f"{rpc}: no answer from {host} in time", rpc=rpc, host=host) from error
+            raise from_timeout(rpc=rpc, host=host) from error
         except (OSError, StreamTerminatedError, ProtocolError) as error:
             raise from_connection(error, rpc=rpc, host=host) from error
         except UnencodableMessage as error:

@@ -35,6 +35,15 @@ def test_a_status_without_words_is_named() -> None:
     assert failed.message == "GetRun: the server answered NOT_FOUND"
 
 
+def test_a_deadline_is_told_in_the_same_words_whoever_has_seen_it_first() -> None:
+    """A server that is told to answer within thirty seconds gives up after 29."""
+    seen_here = errors.from_timeout(rpc="GetRun", host="here:1")
+    seen_there = errors.from_status(GRPCError(Status.DEADLINE_EXCEEDED), rpc="GetRun", host="here:1")
+
+    assert type(seen_here) is type(seen_there) is errors.DeadlineExceeded
+    assert seen_here.message == seen_there.message == "GetRun: no answer from here:1 in time"
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
