@@ -32,7 +32,7 @@ async def main() -> int:
             return 0 if await count(client, int(sys.argv[1])) else 1
     except errors.NotFound as error:
         print(f"{error}; gofer up examples/script registers it", file=sys.stderr)
-    except errors.Unavailable as error:
+    except errors.CallFailed as error:
         print(error, file=sys.stderr)
     return 1
 

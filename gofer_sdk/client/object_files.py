@@ -21,10 +21,19 @@ async def pieces_of(content: Content) -> AsyncGenerator[bytes, None]:
     """Yield content in pieces of at most 1 MiB, none of them empty.
 
     Files are read piece by piece in another thread; only a file that was given by its path is closed at the end.
-    Raises OSError, and what the content raises by itself.
+    Raises TypeError where it is none or gives no bytes, OSError, and what the content raises by itself.
     """
+    if not isinstance(content, bytes | Path | AsyncIterable) and not hasattr(content, "read"):
+        kind = type(content).__name__
+        raise TypeError(
+            f"the content is a {kind}: give bytes, a Path, a file that is open, or pieces that come by and by"
+        )
     async with aclosing(_parts_of(content)) as parts:
         async for part in parts:
+            if not isinstance(part, bytes):
+                raise TypeError(
+                    f"the content gives {type(part).__name__} and no bytes: open a file with 'rb', encode a text"
+                )
             for start in range(0, len(part), PIECE_BYTES):
                 yield part[start : start + PIECE_BYTES]
 

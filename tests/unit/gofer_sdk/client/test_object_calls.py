@@ -1,6 +1,7 @@
 """Each method for objects asks for what it was told to ask for, and gives what the server said."""
 
 import asyncio
+import io
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine
@@ -13,7 +14,7 @@ import pytest
 
 from gofer_sdk import proto
 from gofer_sdk.client import GoferClient, ObjectList
-from gofer_sdk.client.object_files import PIECE_BYTES, pieces_of, write_file
+from gofer_sdk.client.object_files import PIECE_BYTES, Content, pieces_of, write_file
 from gofer_sdk.errors import NotServed, ServerFault
 from tests.fakes.server import FakeServer
 from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
@@ -130,6 +131,23 @@ async def test_content_of_every_kind_comes_in_pieces_of_a_mebibyte(tmp_path: Pat
             assert content == b"".join(got)
             assert all(0 < len(piece) <= PIECE_BYTES for piece in got)
         assert not file.closed
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a text", "the content is a str: give bytes"),
+        (io.StringIO("a text"), "gives str and no bytes: open a file with"),
+    ],
+)
+async def test_content_that_is_none_is_told_and_nothing_is_kept(
+    server: FakeServer, client: GoferClient, content: Content, words: str
+) -> None:
+    """A text had no attribute 'read'."""
+    with pytest.raises(TypeError, match=words):
+        await client.objects.put("nightly", "cache", content)
+
+    assert [] == server.requests
 
 
 @pytest.mark.parametrize("nothing", [b"", Path(os.devnull)])
