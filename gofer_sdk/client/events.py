@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.listed import listed
 from gofer_sdk.client.present import present
 
 
@@ -62,7 +63,7 @@ class EventCalls:
             reverse=reverse,
             follow=follow,
             after_id=after_id,
-            kinds=list(only.kinds),
+            kinds=listed(only.kinds, "kinds"),
             namespace_id=only.namespace,
             pipeline_id=only.pipeline,
             run_id=only.run,

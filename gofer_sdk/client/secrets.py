@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.listed import listed
 from gofer_sdk.client.present import present
 
 
@@ -70,7 +71,9 @@ class GlobalSecretCalls:
 
         Raises AlreadyExists, InvalidInput, LimitReached, PermissionDenied.
         """
-        request = proto.PutGlobalSecretRequest(key=key, content=value, namespaces=list(namespaces), force=force)
+        request = proto.PutGlobalSecretRequest(
+            key=key, content=value, namespaces=listed(namespaces, "namespaces"), force=force
+        )
         return await self._calls.once(request, proto.PutGlobalSecretResponse)
 
     async def get(self, key: str, *, with_value: bool = False) -> proto.GetGlobalSecretResponse:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
+from gofer_sdk.client.listed import listed
 from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
 from gofer_sdk.client.token import Token
@@ -56,7 +57,7 @@ class TokenCalls:
         kinds = proto.CreateTokenRequestKind
         request = proto.CreateTokenRequest(
             kind=kinds.MANAGEMENT if management else kinds.CLIENT,
-            namespaces=list(namespaces),
+            namespaces=listed(namespaces, "namespaces"),
             metadata=dict(metadata or {}),
             expires=format_duration(expires_in),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from gofer_sdk import errors, proto
-from gofer_sdk.client import GoferClient, Patience, Token
+from gofer_sdk.client import EventFilter, GoferClient, Patience, Token
 from gofer_sdk.codec import Raw
 from tests.fakes.server import Answer, FakeServer, certificate
 from tests.unit.gofer_sdk.client.conftest import HASTE
@@ -223,6 +224,23 @@ async def test_a_request_that_can_not_be_sent_is_no_fault_of_the_servers(
     """The server's answer was said to be malformed."""
     with pytest.raises(errors.InvalidInput, match=r"StartRun can't be asked: StartRunRequest\.variables can't be encoded"):
         await client.runs.start("nightly", variables={"LIMIT": 3})  # type: ignore[dict-item]
+
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.tokens.create(namespaces="team", expires_in=timedelta(days=1)),
+        lambda client: client.global_secrets.put("key", "value", namespaces="team"),
+        lambda client: anext(client.events.list(only=EventFilter(kinds="team"))),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_text_where_a_list_belongs_is_not_its_letters(
+    server: FakeServer, client: GoferClient, call: Callable[[GoferClient], Awaitable[object]]
+) -> None:
+    with pytest.raises(TypeError, match=r"is the text 'team': give a list, such as \['team'\]"):
+        await call(client)
 
     assert server.requests == []
 
