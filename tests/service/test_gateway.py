@@ -279,22 +279,26 @@ async def test_a_client_that_stops_reading_and_leaves_ends_its_handler_in_the_ha
     assert len(set(endless.tasks)) == 1
 
 
+@pytest.mark.timeout(90)
 async def test_a_deadline_ends_the_call_and_its_handler(tmp_path: Path) -> None:
     endless = Endless()
     stream = BytesIO()
 
-    async def read(stub: GoferStub) -> None:
-        async for _ in stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=0.5):
+    async def read(stub: GoferStub, seconds: float) -> None:
+        async for _ in stub.get_task_run_logs(GetTaskRunLogsRequest(), timeout=seconds):
             pass
 
     with set_up_logging(Settings(), stream=stream):
         async with served(tmp_path, Scripted(logs=endless.logs)) as it:
-            with pytest.raises((GRPCError, TimeoutError)):
-                await read(it.stub)
+            for seconds in (0.5, 5, 25):
+                with pytest.raises((GRPCError, TimeoutError)):
+                    await read(it.stub, seconds)
+                if endless.tasks:  # else a machine was too busy to begin in that time, and gets more
+                    break
             await endless.closed.wait()
 
-    (line,) = [json.loads(each) for each in stream.getvalue().splitlines() if b'"call"' in each]
-    assert line["status"] in {"DEADLINE_EXCEEDED", "CANCELLED"}
+    lines = [json.loads(each) for each in stream.getvalue().splitlines() if b'"call"' in each]
+    assert lines[-1]["status"] in {"DEADLINE_EXCEEDED", "CANCELLED"}
 
 
 async def test_a_connection_that_breaks_ends_its_calls(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def ask(channel: "grpc.Channel", *requests: v1.ServerReflectionRequest, package:
         request_serializer=v1.ServerReflectionRequest.SerializeToString,
         response_deserializer=v1.ServerReflectionResponse.FromString,
     )
-    return list(call(iter(requests), timeout=10))
+    return list(call(iter(requests), timeout=60))
 
 
 async def test_an_unmodified_client_makes_a_call_with_what_reflection_told_it(channel: "grpc.Channel") -> None:

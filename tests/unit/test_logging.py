@@ -15,6 +15,7 @@ from typing_extensions import Buffer
 from gofer.config.settings import DevelopmentSettings, LogLevel, Settings
 from gofer.core.secret import Secret
 from gofer.logging import set_up_logging
+from tests.fakes.waiting import SOON_SECONDS
 
 log = structlog.get_logger("gofer.test")
 
@@ -169,7 +170,7 @@ def test_a_disk_that_was_full_costs_lines_and_no_later_ones() -> None:
 
     with set_up_logging(Settings(), stream=stream):
         log.info("full")
-        assert stream.has_refused.wait(5)
+        assert stream.has_refused.wait(SOON_SECONDS)
         log.info("there is room")
 
     events = [json.loads(line) for line in stream.getvalue().splitlines()]

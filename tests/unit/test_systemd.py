@@ -10,14 +10,15 @@ import pytest
 
 from gofer.lifecycle import running
 from gofer.systemd import ServiceManager, Watchdog, is_journal
+from tests.fakes.waiting import SOON_SECONDS
 
 
 @pytest.fixture(params=["path", "abstract"])
 def manager_socket(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
-    name = str(tmp_path / "notify") if request.param == "path" else f"@gofer-test-{tmp_path.name}"
+    name = str(tmp_path / "notify") if request.param == "path" else f"@gofer-test-{os.getpid()}-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + name[1:] if name.startswith("@") else name)
-        listener.settimeout(5)
+        listener.settimeout(SOON_SECONDS)
         yield name, listener
 
 
