@@ -24,6 +24,7 @@ from h2.exceptions import ProtocolError
 from h2.utilities import SizeLimitDict
 
 from gofer.api.gathering import GatheringTransport
+from gofer.api.headers import CallDecoder, ReplyEncoder, written
 from gofer.api.inbox import CutShort, Inbox
 
 if TYPE_CHECKING:
@@ -228,7 +229,11 @@ class TrackedProtocol(H2Protocol):
         if isinstance(transport, asyncio.Transport):
             transport = GatheringTransport(transport)
         super().connection_made(transport)
-        self.connection._connection._closed_streams = SizeLimitDict(size_limit=MOST_CLOSED_STREAMS)  # noqa: SLF001
+        below = self.connection._connection  # noqa: SLF001
+        below._closed_streams = SizeLimitDict(size_limit=MOST_CLOSED_STREAMS)  # noqa: SLF001
+        below.encoder = ReplyEncoder(self._server.written_headers)
+        below.decoder = CallDecoder()
+        below.decoder.max_header_list_size = below.DEFAULT_MAX_HEADER_LIST_SIZE
         # grpclib would end the connection; HTTP/2 wants frames of an unknown kind to be passed over.
         self.processor.processors[UnknownFrameReceived] = _pass_over
         self._transport = transport
@@ -300,6 +305,7 @@ class TrackingServer(Server):
         # What is sent is grpclib's own few headers, in small letters: no need to look at each of them with each reply.
         self._h2_config.validate_outbound_headers = False
         self._h2_config.normalize_outbound_headers = False
+        self.written_headers = written()
         self._connections: set[TrackedProtocol] = set()
         self._changed = asyncio.Event()
 

@@ -3,10 +3,12 @@
 import inspect
 from importlib.metadata import version
 
+import h2.connection
 from grpclib import protocol, server
 from grpclib.encoding.proto import ProtoCodec
 from h2.connection import H2Connection
 from h2.utilities import SizeLimitDict
+from hpack import Decoder, Encoder
 
 
 def test_it_is_the_version_whose_inside_is_known() -> None:
@@ -64,3 +66,12 @@ def test_a_connection_remembers_closed_streams_as_before() -> None:
     assert "self._connection = connection" in inspect.getsource(protocol.Connection.__init__)
     assert "self._closed_streams[stream_id] = stream.closed_by" in inspect.getsource(H2Connection)
     assert type(vars(H2Connection())["_closed_streams"]) is SizeLimitDict
+
+
+def test_a_connection_has_its_headers_coded_by_what_may_be_replaced() -> None:
+    made = vars(H2Connection())
+
+    assert type(made["encoder"]) is Encoder
+    assert type(made["decoder"]) is Decoder
+    assert made["decoder"].max_header_list_size == H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE
+    assert "decoder.decode(encoded_header_block, raw=True)" in inspect.getsource(h2.connection)
