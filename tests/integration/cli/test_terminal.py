@@ -213,12 +213,16 @@ def test_an_interrupt_at_a_question_ends_the_command(environment: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "arguments", [("up", "-"), ("pipeline", "object", "put", "nightly", "key"), ("secret", "global", "put", "some_key")]
+    "words", [("up", "-"), ("pipeline", "object", "put", "{p}", "key"), ("secret", "global", "put", "some_key")]
 )
-def test_an_interrupt_ends_what_waits_for_a_pipe(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("pipeline", ["echo hello"], indirect=True)
+def test_an_interrupt_ends_what_waits_for_a_pipe(
+    environment: dict[str, str], pipeline: str, words: tuple[str, ...]
+) -> None:
     """A thread that reads can't be interrupted, and the process would wait for its end."""
     read, write = os.pipe()
-    with subprocess.Popen([*PROGRAM, *arguments], env=environment, stdin=read, stderr=subprocess.PIPE) as process:
+    command = [*PROGRAM, *(word.format(p=pipeline) for word in words)]
+    with subprocess.Popen(command, env=environment, stdin=read, stderr=subprocess.PIPE) as process:
         os.write(write, b"{")
         while left_in(read):
             assert process.poll() is None
