@@ -54,7 +54,7 @@ class LocalTerminal:
         atexit.register(restore)
         try:
             with _restored_by_signals(restore):
-                tty.setraw(self._stdin)
+                tty.setraw(self._stdin, termios.TCSADRAIN)  # what was typed ahead is for the task, too
                 yield
         finally:
             restore()

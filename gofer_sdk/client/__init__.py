@@ -29,7 +29,7 @@ from gofer_sdk.client.object_files import Content
 from gofer_sdk.client.objects import Download, ObjectCalls, ObjectList
 from gofer_sdk.client.page import Page
 from gofer_sdk.client.patience import OnRetry, Patience
-from gofer_sdk.client.pipelines import PipelineCalls
+from gofer_sdk.client.pipelines import PipelineCalls, StoredPipeline
 from gofer_sdk.client.runs import RunCalls, StartedRun
 from gofer_sdk.client.secrets import GlobalSecretCalls, SecretCalls
 from gofer_sdk.client.system import SystemCalls
@@ -51,6 +51,7 @@ __all__ = [
     "Patience",
     "ServerAddress",
     "StartedRun",
+    "StoredPipeline",
     "Tail",
     "TerminalWish",
     "Token",

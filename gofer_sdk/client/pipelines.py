@@ -1,6 +1,7 @@
 """Pipelines, their versions and deployments."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from gofer_sdk._proto import proto
 from gofer_sdk.client.calls import Calls
@@ -9,6 +10,14 @@ from gofer_sdk.client.page import Page, each_of
 from gofer_sdk.client.present import present
 
 PIPELINE_DELETED = "PIPELINE_DELETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPipeline:
+    """A pipeline as it is stored, with one of its versions."""
+
+    metadata: proto.PipelineMetadata
+    config: proto.PipelineConfig
 
 
 class PipelineCalls:
@@ -21,7 +30,7 @@ class PipelineCalls:
         self._calls = calls
         self._events = events
 
-    async def register(self, config: proto.UserPipelineConfig, *, namespace: str = "") -> proto.Pipeline:
+    async def register(self, config: proto.UserPipelineConfig, *, namespace: str = "") -> StoredPipeline:
         """Store a new version of a pipeline, the first one included; it is not live until it is deployed.
 
         Raises InvalidInput with every fault of the config, NotFound, PermissionDenied.
@@ -30,7 +39,7 @@ class PipelineCalls:
             namespace_id=self._calls.namespace(namespace), pipeline_config=config
         )
         reply = await self._calls.once(request, proto.RegisterPipelineConfigResponse)
-        return present(reply.pipeline, request)
+        return _stored(reply.pipeline, request)
 
     async def register_unless_same(
         self, config: proto.UserPipelineConfig, *, dry_run: bool = False, namespace: str = ""
@@ -46,14 +55,14 @@ class PipelineCalls:
         )
         return await self._calls.once(request, proto.RegisterPipelineConfigResponse)
 
-    async def get(self, pipeline: str, *, version: int = 0, namespace: str = "") -> proto.Pipeline:
+    async def get(self, pipeline: str, *, version: int = 0, namespace: str = "") -> StoredPipeline:
         """Return a pipeline with one of its versions; 0 is the live one.
 
         Raises NotFound, also where no version is live.
         """
         request = proto.GetPipelineRequest(namespace_id=self._calls.namespace(namespace), id=pipeline, version=version)
         reply = await self._calls.safe(request, proto.GetPipelineResponse)
-        return present(reply.pipeline, request)
+        return _stored(reply.pipeline, request)
 
     async def list(
         self, *, limit: int = 0, offset: int = 0, cursor: str = "", namespace: str = ""
@@ -177,3 +186,10 @@ class PipelineCalls:
     def each_deployment(self, pipeline: str, *, namespace: str = "") -> AsyncGenerator[proto.Deployment, None]:
         """Yield all deployments of a pipeline, newest first."""
         return each_of(lambda cursor: self.list_deployments(pipeline, cursor=cursor, namespace=namespace))
+
+
+def _stored(
+    pipeline: proto.Pipeline | None, request: proto.RegisterPipelineConfigRequest | proto.GetPipelineRequest
+) -> StoredPipeline:
+    found = present(pipeline, request)
+    return StoredPipeline(metadata=present(found.metadata, request), config=present(found.config, request))

@@ -32,7 +32,6 @@ async def deploy(client: GoferClient, pipeline: str, tasks: Sequence[proto.UserP
     """Register a pipeline and make it live."""
     config = proto.UserPipelineConfig(id=pipeline, name=pipeline, tasks=list(tasks))
     registered = await client.pipelines.register(config)
-    assert registered.config is not None
     await client.pipelines.deploy(pipeline, registered.config.version)
 
 

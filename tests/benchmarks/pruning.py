@@ -54,7 +54,6 @@ async def make_base(folder: Path) -> None:
             id="waiting", name="waiting", parallelism=1, tasks=[task("held", variables={"GOFER_MEMORY_HOLD": "true"})]
         )
         registered = await client.pipelines.register(held)
-        assert registered.config is not None
         await client.pipelines.deploy("waiting", registered.config.version)
 
 

@@ -116,7 +116,6 @@ class Clients:
 
     async def _deploy_one(self, client: GoferClient, name: str) -> None:
         registered = await client.pipelines.register(config_of(BY_NAME[name], self._engine, self._marks))
-        assert registered.config is not None
         await client.pipelines.deploy(name, registered.config.version)
         self._ledger.deployed[name] = registered.config.version
 

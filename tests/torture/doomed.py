@@ -52,7 +52,6 @@ class Doomer:
             await self._client.namespaces.create(name, name=name)
         config = config_of(DOOMED, self._engine, self._marks, name=name)
         registered = await self._client.pipelines.register(config, namespace=name)
-        assert registered.config is not None
         await self._client.pipelines.deploy(name, registered.config.version, namespace=name)
         await self._client.secrets.put(name, SECRET, f"of {name}", force=True, namespace=name)
 

@@ -36,7 +36,6 @@ class Registrar:
 
         async def ask() -> None:
             registered = await self._client.pipelines.register(config)
-            assert registered.config is not None
             versions.append(registered.config.version)
 
         await self._insist(ask)

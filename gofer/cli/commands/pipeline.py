@@ -69,14 +69,16 @@ async def list_pipelines(ctx: typer.Context, limit: LimitOption = 10) -> None:
 @command
 async def get(ctx: typer.Context, pipeline: PipelineArgument) -> None:
     """Show a pipeline: its live version with the graph of its tasks, and its last runs."""
+    from gofer_sdk._proto import proto
+
     cli = cli_of(ctx)
     output = cli.output
     async with cli.client() as client:
         found = await client.pipelines.get(pipeline)
         runs = (await client.runs.list(pipeline, limit=_RECENT)).items if output.is_pretty else ()
     now, detail = output.now(), output.detail
-    output.json(found)
-    if not output.is_pretty or found.metadata is None or found.config is None:
+    output.json(proto.Pipeline(metadata=found.metadata, config=found.config))
+    if not output.is_pretty:
         return
     output.fields(
         [

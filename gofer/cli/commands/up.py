@@ -96,7 +96,8 @@ async def _register(
     from gofer_sdk._proto import proto
 
     if options.force:
-        pipeline, is_same = await client.pipelines.register(config), False
+        registered = await client.pipelines.register(config)
+        pipeline, is_same = proto.Pipeline(metadata=registered.metadata, config=registered.config), False
     else:
         reply = await client.pipelines.register_unless_same(config)
         pipeline, is_same = reply.pipeline or proto.Pipeline(), reply.same

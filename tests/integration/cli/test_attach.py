@@ -104,6 +104,13 @@ def test_keys_go_to_the_task_and_the_terminal_is_given_back(environment: dict[st
         assert before == terminal.modes
 
 
+def test_what_was_typed_before_the_terminal_is_there_goes_to_the_task(environment: dict[str, str]) -> None:
+    with on_terminal(environment, *ATTACH) as terminal:
+        terminal.type(b'echo typed a""head\r')
+
+        terminal.until(b"typed ahead\r\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_terminal_is_given_back_where_a_signal_ends_the_command(
     environment: dict[str, str], number: signal.Signals

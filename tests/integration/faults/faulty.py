@@ -160,7 +160,6 @@ async def deploy(client: GoferClient, *tasks: proto.UserPipelineTaskConfig, pipe
     """Register and deploy a pipeline of these tasks; its id."""
     config = proto.UserPipelineConfig(id=pipeline, name="Faults", tasks=list(tasks))
     registered = await client.pipelines.register(config)
-    assert registered.config is not None
     await client.pipelines.deploy(pipeline, registered.config.version)
     return pipeline
 

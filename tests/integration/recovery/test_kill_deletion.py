@@ -16,7 +16,6 @@ async def begin(client: GoferClient) -> None:
     """Start a run that ends when it is told to."""
     work = proto.UserPipelineTaskConfig(id="work", image="busybox", command=["/bin/sh", "-c", "echo on; sleep 600"])
     registered = await client.pipelines.register(proto.UserPipelineConfig(id=PIPELINE, name="Doomed", tasks=[work]))
-    assert registered.config is not None
     await client.pipelines.deploy(PIPELINE, registered.config.version)
     await client.runs.start(PIPELINE)
     async for event in client.events.list(only=EventFilter(kinds=("TASKRUN_STARTED",)), follow=True, limit=1):

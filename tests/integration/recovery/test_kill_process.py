@@ -47,7 +47,6 @@ def pipeline(marks: Path, *, lines: int = LINES, pause: float = 0) -> proto.User
 
 async def deploy(client: GoferClient, config: proto.UserPipelineConfig) -> None:
     registered = await client.pipelines.register(config)
-    assert registered.config is not None
     await client.pipelines.deploy(config.id, registered.config.version)
 
 

@@ -20,7 +20,6 @@ def config(script: str) -> proto.UserPipelineConfig:
 
 async def deploy_and_start(client: GoferClient, script: str) -> None:
     registered = await client.pipelines.register(config(script))
-    assert registered.config is not None
     await client.pipelines.deploy("stopped", registered.config.version)
     await client.runs.start("stopped")
 
@@ -65,7 +64,6 @@ async def test_a_queued_run_stays_queued_over_a_restart(tmp_path: Path) -> None:
     one_at_a_time.parallelism = 1
     async with server(tmp_path, "process") as first, first.client() as client:
         registered = await client.pipelines.register(one_at_a_time)
-        assert registered.config is not None
         await client.pipelines.deploy("stopped", registered.config.version)
         for _ in range(2):
             await client.runs.start("stopped")

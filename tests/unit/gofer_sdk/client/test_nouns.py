@@ -7,13 +7,14 @@ import betterproto2
 import pytest
 
 from gofer_sdk import proto
-from gofer_sdk.client import GoferClient, NewToken, Page, StartedRun, Token
+from gofer_sdk.client import GoferClient, NewToken, Page, StartedRun, StoredPipeline, Token
 from tests.fakes.server import FakeServer
 from tests.unit.gofer_sdk.client.calls import Case, each_of, outcome
 
 CONFIG = proto.UserPipelineConfig(id="nightly", tasks=[proto.UserPipelineTaskConfig(id="build", image="busybox")])
 ME = proto.Initiator(type=proto.InitiatorType.HUMAN, name="me")
-PIPELINE = proto.Pipeline(metadata=proto.PipelineMetadata(id="nightly"))
+PIPELINE = proto.Pipeline(metadata=proto.PipelineMetadata(id="nightly"), config=proto.PipelineConfig(version=3))
+STORED = StoredPipeline(metadata=proto.PipelineMetadata(id="nightly"), config=proto.PipelineConfig(version=3))
 
 CALLS: list[Case] = [
     (
@@ -50,13 +51,13 @@ CALLS: list[Case] = [
         lambda client: client.pipelines.register(CONFIG, namespace="team"),
         proto.RegisterPipelineConfigRequest(namespace_id="team", pipeline_config=CONFIG),
         proto.RegisterPipelineConfigResponse(pipeline=PIPELINE),
-        PIPELINE,
+        STORED,
     ),
     (
         lambda client: client.pipelines.get("nightly", version=3, namespace="team"),
         proto.GetPipelineRequest(namespace_id="team", id="nightly", version=3),
         proto.GetPipelineResponse(pipeline=PIPELINE),
-        PIPELINE,
+        STORED,
     ),
     (
         lambda client: client.pipelines.list(limit=2, offset=1, cursor="c", namespace="team"),
