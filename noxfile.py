@@ -126,7 +126,7 @@ def coverage(session: nox.Session) -> None:
         for name in ("unit", "service", "conformance", "integration")
         if (ROOT / "tests" / name).is_dir()
     ]
-    session.run("coverage", "run", "-m", "pytest", "--timeout=60", *folders, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "--timeout=240", *folders, *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--include=gofer/core/*", "--fail-under=98")
     session.run("coverage", "report", "--fail-under=90")
