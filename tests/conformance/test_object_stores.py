@@ -17,12 +17,15 @@ from gofer.engines.object_store.filesystem import FilesystemObjectStore
 from gofer.engines.object_store.memory import MemoryObjectStore
 from gofer.engines.object_store.sqlite import SqliteObjectStore
 from gofer.engines.protocols import ObjectStoreEngine
-from tests.conformance.backups import able_to_back_up
+from tests.conformance.backups import (
+    ELSEWHERE,
+    EVERY_BYTE,
+    HERE,
+    check_a_backup_of_an_open_store,
+    check_a_backup_of_nothing,
+)
 from tests.conformance.given import engines, given_case
 
-HERE = InstanceId("0123456789ab")
-ELSEWHERE = InstanceId("ba9876543210")
-EVERY_BYTE = bytes(range(256))
 MIB = 1024 * 1024
 
 Make = Callable[[], ObjectStoreEngine]
@@ -265,37 +268,11 @@ async def test_a_store_that_is_closed_says_so(make: Make) -> None:
 async def test_what_is_backed_up_while_the_store_is_open_is_restored_over_what_is_there(
     make: Make, tmp_path: Path
 ) -> None:
-    able = able_to_back_up(make())
-    folder = tmp_path / "backup"
-    folder.mkdir()
-    async with make() as first:
-        for number in range(3):
-            await put(first, key(f"{number}"), EVERY_BYTE + b"%d" % number)
-        await put(first, key("1", ELSEWHERE), b"other")
-        missing = [await able.back_up([key(each) for each in keys], folder) for keys in (("0", "9"), ("0", "1", "2"))]
-        await first.delete(key("0"))
-        await put(first, key("1"), b"newer")
-
-    for _ in range(2):
-        await able_to_back_up(make()).restore(folder)
-
-    assert [[key("9")], []] == [list(each) for each in missing]
-    async with make() as second:
-        restored = [await get(second, key(f"{number}")) for number in range(3)]
-        assert [EVERY_BYTE + b"%d" % number for number in range(3)] == restored
-        assert b"other" == await get(second, key("1", ELSEWHERE))
-        assert {"1"} == await listed(second, ELSEWHERE)
+    await check_a_backup_of_an_open_store(make, tmp_path / "backup", put=put, get=get)
 
 
 async def test_a_backup_of_nothing_is_restored_into_a_store_that_was_never_opened(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "backup"
-    folder.mkdir()
-
-    assert [] == list(await able_to_back_up(make()).back_up([], folder))
-    await able_to_back_up(make()).restore(folder)
-
-    async with make() as store:
-        assert set() == await listed(store)
+    await check_a_backup_of_nothing(make, tmp_path / "backup")
 
 
 async def test_a_folder_that_was_removed_is_a_store_that_can_not_be_used_now(tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from gofer.core.ids import BlobId, BlobKey, InstanceId
 from gofer.engines.protocols import SecretStoreEngine
 from gofer.engines.secret_store.memory import MemorySecretStore
 from gofer.engines.secret_store.sqlite import SqliteSecretStore
-from tests.conformance.backups import able_to_back_up
+from tests.conformance.backups import (
+    ELSEWHERE,
+    EVERY_BYTE,
+    HERE,
+    check_a_backup_of_an_open_store,
+    check_a_backup_of_nothing,
+)
 from tests.conformance.given import GIVEN, engines, given_case
-
-HERE = InstanceId("0123456789ab")
-ELSEWHERE = InstanceId("ba9876543210")
-EVERY_BYTE = bytes(range(256))
 
 Make = Callable[[], SecretStoreEngine]
 
@@ -136,34 +138,14 @@ async def test_what_was_put_is_there_when_the_store_is_opened_again(make: Make) 
 async def test_what_is_backed_up_while_the_store_is_open_is_restored_over_what_is_there(
     make: Make, tmp_path: Path
 ) -> None:
-    able = able_to_back_up(make())
-    folder = tmp_path / "backup"
-    folder.mkdir()
-    async with make() as first:
-        for number in range(3):
-            await first.put(key(f"{number}"), EVERY_BYTE + b"%d" % number)
-        await first.put(key("1", ELSEWHERE), b"other")
-        missing = [await able.back_up([key(each) for each in keys], folder) for keys in (("0", "9"), ("0", "1", "2"))]
-        await first.delete(key("0"))
-        await first.put(key("1"), b"newer")
+    async def put(store: SecretStoreEngine, at: BlobKey, value: bytes) -> None:
+        await store.put(at, value)
 
-    for _ in range(2):
-        await able_to_back_up(make()).restore(folder)
+    async def get(store: SecretStoreEngine, at: BlobKey) -> bytes:
+        return await store.get(at)
 
-    assert [[key("9")], []] == [list(each) for each in missing]
-    async with make() as second:
-        restored = [await second.get(key(f"{number}")) for number in range(3)]
-        assert [EVERY_BYTE + b"%d" % number for number in range(3)] == restored
-        assert b"other" == await second.get(key("1", ELSEWHERE))
-        assert {"1"} == await listed(second, ELSEWHERE)
+    await check_a_backup_of_an_open_store(make, tmp_path / "backup", put=put, get=get)
 
 
 async def test_a_backup_of_nothing_is_restored_into_a_store_that_was_never_opened(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "backup"
-    folder.mkdir()
-
-    assert [] == list(await able_to_back_up(make()).back_up([], folder))
-    await able_to_back_up(make()).restore(folder)
-
-    async with make() as store:
-        assert set() == await listed(store)
+    await check_a_backup_of_nothing(make, tmp_path / "backup")

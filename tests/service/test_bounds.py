@@ -21,7 +21,7 @@ from gofer.api.exchange import MOST_PARTS, OPEN_BYTES, TYPED_BYTES
 from gofer.api.gateway import LARGEST_AT_ONCE
 from gofer.api.grpclib_inside import MOST_CLOSED_STREAMS, PIECE_BYTES, TrackingServer
 from gofer.api.handlers.health import CHECK, HealthCheckRequest, HealthCheckResponse
-from gofer.api.listen import listen
+from gofer.api.listen import Listener, listen
 from gofer.api.room import SMALL_BYTES
 from gofer.tls import make_certificate
 from gofer_sdk._proto.proto import (
@@ -270,12 +270,18 @@ async def test_a_connection_forgets_calls_that_are_long_over() -> None:
     assert remembered == MOST_CLOSED_STREAMS
 
 
-async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
-    server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
+async def listener_of_two() -> Listener:
+    """Listen on one address, for two connections at the most."""
     (listener, *others) = await listen(FREE_PORT)
     for each in others:
         each.close()
     listener.most_connections = 2
+    return listener
+
+
+async def test_a_connection_too_many_is_closed_and_the_others_stay() -> None:
+    server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
+    listener = await listener_of_two()
     host, port = listener.getsockname()[:2]
     await server.start(sock=listener)
     try:
@@ -303,10 +309,7 @@ async def test_connections_that_say_nothing_count_too_until_they_are_closed(tmp_
     tls.load_cert_chain(certificate)
     trusting = ssl.create_default_context(cafile=str(certificate))
     server = TrackingServer([make_gateway(Scripted())], codec=WireCodec())
-    (listener, *others) = await listen(FREE_PORT)
-    for each in others:
-        each.close()
-    listener.most_connections = 2
+    listener = await listener_of_two()
     host, port = listener.getsockname()[:2]
     await server.start(sock=listener, ssl=tls)
     try:
